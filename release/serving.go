@@ -1,0 +1,79 @@
+package release
+
+import "github.com/switchyard/switchyard/release/spec"
+
+// Serves says whether the candidate has all the traffic, as last read.
+func (r *RegionState) Serves() bool { return r.Weights.Of(r.Candidate) == 100 }
+
+// TakeShares takes over shares that somebody else set, if they are others than known
+// and concern only this region's two fleets, and says whether it did. A stranger's
+// share is never taken over.
+func (r *RegionState) TakeShares(seen Weights) bool {
+	if seen.Equal(r.Weights) || seen.Of(r.Candidate)+seen.Of(r.Previous) != 100 {
+		return false
+	}
+	r.Weights = seen
+	return true
+}
+
+// AllServe says whether every candidate has all the traffic of its region.
+func (s *State) AllServe() bool {
+	for i := range s.Regions {
+		if !s.Regions[i].Serves() {
+			return false
+		}
+	}
+	return true
+}
+
+// SwitchedBefore lists the regions of waves before the given one whose traffic was
+// moved to the candidate, as indexes into Regions.
+func (s *State) SwitchedBefore(wave int) []int {
+	var out []int
+	for i, r := range s.Regions {
+		if r.Switched && r.Wave < wave {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// TakesAway says whether the decommission removes any fleet.
+func (s *State) TakesAway() bool {
+	for _, r := range s.Regions {
+		if TakesAway(r.Previous, r.Adopted, s.Request.Spec.Decommission) {
+			return true
+		}
+	}
+	return false
+}
+
+// TakesAway says whether the decommission removes the previous fleet of a region:
+// there is one, and it is Switchyard's or the spec says that adopted ones go too.
+func TakesAway(previous string, adopted bool, d spec.Decommission) bool {
+	return previous != "" && (!adopted || d.Adopted == spec.Remove)
+}
+
+// Live says what serves and what is kept in each region whose shares were read.
+func (s *State) Live() []LivePair {
+	from := map[string]string{}
+	for _, p := range s.Plan.Regions {
+		from[p.Name] = p.From
+	}
+	var out []LivePair
+	for _, r := range s.Regions {
+		if len(r.Weights) == 0 {
+			continue
+		}
+		if r.Weights.Of(r.Candidate) == 0 {
+			out = append(out, LivePair{Region: r.Name, Live: r.Previous, LiveVersion: from[r.Name]})
+			continue
+		}
+		pair := LivePair{Region: r.Name, Live: r.Candidate, LiveVersion: s.Request.Spec.Version, LiveImage: r.Image}
+		if r.Previous != "" {
+			pair.Previous, pair.PreviousVersion = r.Previous, from[r.Name]
+		}
+		out = append(out, pair)
+	}
+	return out
+}

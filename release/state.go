@@ -1,0 +1,275 @@
+package release
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+// Request is what starts a release. It is the workflow's input and is additive only.
+type Request struct {
+	ID        string    `json:"id"`        // unique per target; also the idempotency key of CI
+	Requester string    `json:"requester"` // who asked; four-eyes gates do not count this name
+	Spec      spec.Spec `json:"spec"`
+	Digest    string    `json:"digest"` // "sha256:…" of the spec as sent; two requests with one id must agree on it
+}
+
+// Target of the request.
+func (r Request) Target() Target {
+	return Target{Application: r.Spec.Application, Environment: r.Spec.Environment}
+}
+
+// Check refuses a request that did not come through the spec's decoder: one that
+// was typed by hand into the Temporal UI lacks the defaults that all else relies on.
+func (r Request) Check() error {
+	s := r.Spec
+	if r.ID == "" || len(s.Regions) == 0 || s.Gates == nil || s.Soak.Duration == nil || s.Traffic.Drain == nil || s.Traffic.Watch == nil || s.Deadline <= 0 {
+		return errors.New("start a release: the request is not complete; start releases with `switchyard release SPEC`, which checks the spec and fills in its defaults")
+	}
+	return nil
+}
+
+// State is everything a release knows about itself. It is the answer to the state
+// query and, with nothing added, what a continued run starts from.
+type State struct {
+	Request     Request       `json:"request"`
+	Phase       Phase         `json:"phase"`
+	Entries     []Entry       `json:"entries"`
+	RequestedAt time.Time     `json:"requestedAt"`
+	EndedAt     time.Time     `json:"endedAt,omitzero"`
+	Plan        Plan          `json:"plan"`
+	Image       Image         `json:"image,omitzero"`
+	Wave        int           `json:"wave"` // the wave being worked on, counted from 1
+	Regions     []RegionState `json:"regions,omitempty"`
+	Gates       []GateState   `json:"gates,omitempty"`
+	Soak        SoakState     `json:"soak,omitzero"`
+	Paused      *Pause        `json:"paused,omitempty"`
+	WayOut      *WayOut       `json:"wayOut,omitempty"`
+	Ledger      Ledger        `json:"ledger,omitempty"`
+	Orders      []Taken       `json:"orders,omitempty"`   // orders that were taken, oldest first
+	Refusals    []Refusal     `json:"refusals,omitempty"` // the last orders that were refused
+	Warnings    []string      `json:"warnings,omitempty"` // what is left for a person; never undoes a good release
+	WaitingFor  string        `json:"waitingFor,omitempty"`
+	Runs        int           `json:"runs"` // how often the workflow was continued as new
+}
+
+// NewState is the state of a release that was just asked for.
+func NewState(r Request, now time.Time) State {
+	s := State{Request: r, Phase: PhaseRequested, RequestedAt: now, Wave: 1}
+	s.Entries = []Entry{{Phase: PhaseRequested, Start: now}}
+	for _, g := range r.Spec.Gates {
+		s.Gates = append(s.Gates, newGate(g))
+	}
+	return s
+}
+
+// Entry is one phase the release went through.
+type Entry struct {
+	Phase    Phase     `json:"phase"`
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end,omitzero"`
+	Outcome  string    `json:"outcome,omitempty"` // "done", or why the phase was left
+	Evidence []string  `json:"evidence,omitempty"`
+}
+
+// RegionState is what the release knows about one region.
+type RegionState struct {
+	Name      string    `json:"name"`
+	Role      string    `json:"role"`
+	Wave      int       `json:"wave"`
+	Entry     string    `json:"entry,omitempty"` // where users reach the target
+	Image     string    `json:"image,omitempty"` // ref of the released image in this region
+	Candidate string    `json:"candidate"`
+	Previous  string    `json:"previous,omitempty"` // empty in a first release
+	Adopted   bool      `json:"adopted,omitempty"`  // Previous was not made by Switchyard
+	Capacity  int       `json:"capacity"`           // instances the candidate has to have
+	Weights   Weights   `json:"weights,omitempty"`  // as last read back
+	Baseline  Requests  `json:"baseline,omitzero"`  // the candidate's counters at the switch
+	Verified  bool      `json:"verified,omitempty"`
+	Switched  bool      `json:"switched,omitempty"` // set before the first shift is tried: traffic may have moved
+	SwitchMS  int64     `json:"switchMs,omitempty"` // from the order that let it go to 100 % read back
+	BackMS    int64     `json:"backMs,omitempty"`   // from the order, or the breach, to 100 % on the previous fleet read back
+	Checks    []Result  `json:"checks,omitempty"`   // the last round of checks
+	Counts    Counts    `json:"counts,omitzero"`
+	Readiness Readiness `json:"readiness,omitzero"`
+}
+
+// Counts is the size of both fleets as last read.
+type Counts struct {
+	Candidate int       `json:"candidate"`
+	Previous  int       `json:"previous"`
+	At        time.Time `json:"at,omitzero"`
+}
+
+// SoakState is what the soak knows.
+type SoakState struct {
+	Start    time.Time     `json:"start,omitzero"`
+	End      time.Time     `json:"end,omitzero"`
+	Extended spec.Duration `json:"extended,omitempty"`
+	Finished string        `json:"finished,omitempty"` // who ended it early
+}
+
+// Pause holds the release before its next phase.
+type Pause struct {
+	By      string    `json:"by"`
+	Comment string    `json:"comment,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// Leave says which way out of the forward path was chosen.
+type Leave string
+
+// The ways out. Which phases they lead through depends on where traffic is.
+const (
+	LeaveAbort    Leave = "abort"
+	LeaveReject   Leave = "reject"
+	LeaveRollback Leave = "rollback"
+	LeaveFail     Leave = "fail"
+	LeaveCancel   Leave = "cancel" // cancelled from the Temporal UI or CLI
+	LeaveDeadline Leave = "deadline"
+	LeaveRefuse   Leave = "refuse" // the target could not be had
+)
+
+// WayOut is the decision to leave the forward path. The first one stands.
+type WayOut struct {
+	Leave  Leave     `json:"leave"`
+	By     string    `json:"by,omitempty"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
+}
+
+// LeaveBy records the way out if none was chosen yet, and says whether it did.
+func (s *State) LeaveBy(l Leave, by, reason string, now time.Time) bool {
+	if s.WayOut != nil || !s.Phase.Live() {
+		return false
+	}
+	s.WayOut = &WayOut{Leave: l, By: by, Reason: reason, At: now}
+	return true
+}
+
+// Leaving says whether the forward path has to be left now.
+func (s *State) Leaving() bool { return s.WayOut != nil }
+
+// TrafficMayHaveMoved says whether any region's shift was started by this release.
+func (s *State) TrafficMayHaveMoved() bool {
+	for _, r := range s.Regions {
+		if r.Switched {
+			return true
+		}
+	}
+	return false
+}
+
+// LeavePhase is the phase that carries the way out: a rollback when traffic may
+// have moved anywhere, else a clean-up; the end itself when nothing was held yet.
+func (s *State) LeavePhase() Phase {
+	switch {
+	case s.TrafficMayHaveMoved():
+		return PhaseRollback
+	case s.Phase == PhaseRequested:
+		return s.endOfCleanUp()
+	default:
+		return PhaseCleanUp
+	}
+}
+
+func (s *State) endOfCleanUp() Phase {
+	if s.WayOut == nil {
+		return PhaseFailed
+	}
+	switch s.WayOut.Leave {
+	case LeaveAbort, LeaveCancel, LeaveDeadline, LeaveRollback:
+		return PhaseAborted
+	case LeaveReject:
+		return PhaseRejected
+	case LeaveRefuse:
+		return PhaseRefused
+	}
+	return PhaseFailed
+}
+
+// EndPhase is the end that a finished clean-up, rollback or decommission leads to.
+// clean says whether the way there worked.
+func (s *State) EndPhase(clean bool) Phase {
+	switch s.Phase {
+	case PhaseCleanUp:
+		return s.endOfCleanUp()
+	case PhaseRollback:
+		if !clean {
+			return PhaseFailed
+		}
+		return PhaseRolledBack
+	default:
+		return PhaseCompleted
+	}
+}
+
+// Warn keeps a matter for a person. The same text again adds nothing.
+func (s *State) Warn(text string) {
+	if !slices.Contains(s.Warnings, text) {
+		s.Warnings = append(s.Warnings, text)
+	}
+}
+
+// Evidence adds a line to the entry of the present phase; at most maxEvidence are kept.
+func (s *State) Evidence(line string) {
+	e := &s.Entries[len(s.Entries)-1]
+	if len(e.Evidence) < maxEvidence {
+		e.Evidence = append(e.Evidence, line)
+	}
+}
+
+const maxEvidence = 40
+
+// Outcome is the end in one word, "" while the release is not over.
+func (s *State) Outcome() string {
+	if s.Phase.Ended() {
+		return string(s.Phase)
+	}
+	return ""
+}
+
+// RegionsOf lists the regions of a wave, as indexes into Regions.
+func (s *State) RegionsOf(wave int) []int {
+	var out []int
+	for i, r := range s.Regions {
+		if r.Wave == wave {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// LastWave is the highest wave number of the plan.
+func (s *State) LastWave() int {
+	last := 1
+	for _, r := range s.Regions {
+		last = max(last, r.Wave)
+	}
+	return last
+}
+
+// Summary is the end of a release as a program reads it: the workflow's result.
+type Summary struct {
+	ID       string   `json:"id"`
+	Target   Target   `json:"target"`
+	Version  string   `json:"version"`
+	Outcome  string   `json:"outcome"`
+	Reason   string   `json:"reason,omitempty"`
+	Image    string   `json:"image,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// Summarise makes the Summary.
+func (s *State) Summarise() Summary {
+	out := Summary{
+		ID: s.Request.ID, Target: s.Request.Target(), Version: s.Request.Spec.Version,
+		Outcome: s.Outcome(), Image: s.Image.Ref, Warnings: s.Warnings,
+	}
+	if s.WayOut != nil {
+		out.Reason = s.WayOut.Reason
+	}
+	return out
+}
