@@ -1,0 +1,108 @@
+// Package platform holds the ports through which Switchyard acts on the world:
+// Images, Fleets and Router. A platform (platform/local, platform/aws) implements
+// them; platformtest is the suite every implementation passes. Each method is
+// idempotent: called again after an answer that was lost, it ends in the same
+// state and makes nothing twice. Errors are *Error values with a Kind; an error
+// that is none of the known kinds is retryable and proves nothing.
+package platform
+
+import (
+	"context"
+
+	"github.com/switchyard/switchyard/release"
+)
+
+// Platform is one place where fleets run.
+type Platform struct {
+	Name   string
+	Images Images
+	Fleets Fleets
+	Router Router
+}
+
+// Images finds and keeps images. Baking is Packer's work, not a platform's.
+type Images interface {
+	// Find lists the images that match, newest first. An empty list is not an error.
+	Find(ctx context.Context, q ImageQuery) ([]release.Image, error)
+	// Get reads one image in one region. KindNotFound when it is not there.
+	Get(ctx context.Context, region, ref string) (release.Image, error)
+	// Copy makes the image available in the region and returns its ref there.
+	Copy(ctx context.Context, region, ref string) (string, error)
+	// Root makes the image's file system readable for a scan and returns its
+	// directory; "" when the platform cannot show it. The caller only reads.
+	Root(ctx context.Context, ref string) (string, error)
+	// Retire removes the image from the region. Removing what is gone succeeds.
+	// KindConflict when a fleet still runs it.
+	Retire(ctx context.Context, region, ref string) error
+	// Sweep removes what an interrupted bake left behind, found by the bake's tag
+	// (release id), and says what it removed.
+	Sweep(ctx context.Context, bakeTag string) ([]string, error)
+}
+
+// ImageQuery selects images; empty fields select all.
+type ImageQuery struct {
+	Application string
+	Version     string
+	InputDigest string
+}
+
+// Fleets makes, reads, resizes and removes fleets.
+type Fleets interface {
+	// Provision asks for a fleet and returns at once, before its instances are in
+	// service; Describe tells how they do. The same name again with the same spec
+	// returns the fleet as it is; with another spec it is a KindConflict.
+	Provision(ctx context.Context, s FleetSpec) (release.Fleet, error)
+	// Describe reads one fleet with its instances. KindNotFound when it is not there.
+	Describe(ctx context.Context, region, name string) (release.Fleet, error)
+	// List reads all fleets of a target in a region, oldest first.
+	List(ctx context.Context, region string, target release.Target) ([]release.Fleet, error)
+	// Resize sets the number of instances, only if the present one is expected
+	// (KindConflict otherwise, or when scale-in is held and desired is smaller).
+	Resize(ctx context.Context, region, name string, expected, desired int) error
+	// HoldScaleIn keeps anything from making the fleet smaller until released.
+	// Held already by the same holder succeeds; by another one is a KindConflict.
+	HoldScaleIn(ctx context.Context, region, name, holder string) error
+	// ReleaseScaleIn ends the hold of this holder. No hold, or no such fleet, succeeds.
+	ReleaseScaleIn(ctx context.Context, region, name, holder string) error
+	// Retire removes the fleet with all its instances. KindConflict while the
+	// router still gives it a share. Retiring what is gone succeeds.
+	Retire(ctx context.Context, region, name string) error
+}
+
+// FleetSpec is what a fleet is made of. Name is deterministic per release and region.
+type FleetSpec struct {
+	Name        string            `json:"name"`
+	Region      string            `json:"region"`
+	Target      release.Target    `json:"target"`
+	Release     string            `json:"release"`
+	Version     string            `json:"version"`
+	Image       string            `json:"image"` // ref in Region
+	Instances   int               `json:"instances"`
+	Command     []string          `json:"command,omitempty"`     // absolute path inside the image, then arguments
+	Environment map[string]string `json:"environment,omitempty"` // plain values, given to the process at start
+	Secrets     map[string]string `json:"secrets,omitempty"`     // name → reference (never the value), resolved where the process starts
+	HealthPath  string            `json:"healthPath"`
+}
+
+// Router splits the traffic of a target between its fleets in one region.
+type Router interface {
+	// Entry is the base URL users reach the target at in this region.
+	Entry(ctx context.Context, region string, target release.Target) (string, error)
+	// Probe is how to reach one fleet through the router whatever its weight:
+	// the entry with headers that select the fleet (a test route).
+	Probe(ctx context.Context, region string, target release.Target, fleet string) (Probe, error)
+	// Weights reads the shares now in force. A target without a route has none.
+	Weights(ctx context.Context, region string, target release.Target) (release.Weights, error)
+	// SetWeights moves the shares from expected to want and returns after they are
+	// in force. KindConflict, naming both, when the shares in force are neither;
+	// success without effect when they are want already.
+	SetWeights(ctx context.Context, region string, target release.Target, expected, want release.Weights) error
+	// Requests reads the counters of every fleet of the target.
+	Requests(ctx context.Context, region string, target release.Target) ([]release.Requests, error)
+}
+
+// Probe reaches one fleet through the router.
+type Probe struct {
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+}
