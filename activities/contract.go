@@ -1,0 +1,206 @@
+// Package activities acts on the world for the workflows: one small struct per
+// capability, its dependencies injected. Every activity is idempotent, keyed by
+// release, region and step, and safe after an answer that was lost. Errors cross
+// to the workflow through acterr only, so that their kind survives.
+package activities
+
+import (
+	"time"
+
+	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+// Place is where an activity acts: one target in one region of a platform, for one release.
+type Place struct {
+	Platform string         `json:"platform"`
+	Region   string         `json:"region,omitempty"`
+	Target   release.Target `json:"target"`
+	Release  string         `json:"release"`
+}
+
+// bakeTag marks what the bake of this release makes until it is accepted. An id
+// alone would not do: other targets may have a release with the same one, and a
+// sweep ends the bake whose tag it is given.
+func (p Place) bakeTag() string { return p.Target.String() + "/" + p.Release }
+
+// AdmitInput asks the environment for the target.
+type AdmitInput struct {
+	Target release.Target `json:"target"`
+	Holder release.Holder `json:"holder"`
+	Policy string         `json:"policy"`
+}
+
+// ReportInput tells the environment what is live; an outcome gives the target back.
+type ReportInput struct {
+	Target  release.Target     `json:"target"`
+	Release string             `json:"release"`
+	Version string             `json:"version"`
+	Outcome string             `json:"outcome,omitempty"`
+	Regions []release.LivePair `json:"regions,omitempty"`
+}
+
+// HolderInput asks whether a release still runs.
+type HolderInput struct {
+	WorkflowID string `json:"workflowId"`
+	RunID      string `json:"runId"` // first run of the chain; "" means any run
+}
+
+// PlanInput asks for the plan of a release.
+type PlanInput struct {
+	Request release.Request `json:"request"`
+}
+
+// BakeInput asks for the image of a release.
+type BakeInput struct {
+	Place   Place             `json:"place"`
+	Spec    spec.Spec         `json:"spec"`
+	Plan    release.PlanImage `json:"plan"`
+	Regions []string          `json:"regions"`
+}
+
+// ScanInput asks whether an image may be released: no secrets in it, provenance proven where asked for.
+type ScanInput struct {
+	Place Place      `json:"place"`
+	Image string     `json:"image"`
+	Spec  spec.Image `json:"spec"`
+}
+
+// SweepInput names the bake whose left-overs go.
+type SweepInput struct {
+	Place Place `json:"place"`
+}
+
+// RetireImagesInput says how many images of the application stay.
+type RetireImagesInput struct {
+	Place   Place    `json:"place"`
+	Regions []string `json:"regions"`
+	Keep    int      `json:"keep"`
+	Never   []string `json:"never,omitempty"` // refs that stay whatever their age
+}
+
+// ProvisionInput asks for a fleet, and waits until every instance is in service.
+type ProvisionInput struct {
+	Place     Place         `json:"place"`
+	Fleet     string        `json:"fleet"`
+	Image     string        `json:"image"`
+	Version   string        `json:"version"`
+	Instances int           `json:"instances"`
+	Spec      spec.Fleet    `json:"spec"`
+	Within    spec.Duration `json:"within"` // longest time until ready
+}
+
+// CapacityInput asks that Fleet can take the load of Carrying: scale-in of both is
+// held for the release, Fleet is grown where it is too small, and read back.
+type CapacityInput struct {
+	Place    Place         `json:"place"`
+	Fleet    string        `json:"fleet"`
+	Carrying string        `json:"carrying,omitempty"` // fleet that has the traffic now
+	Least    int           `json:"least"`              // instances needed whatever Carrying has
+	Within   spec.Duration `json:"within"`
+}
+
+// HoldsInput releases the scale-in holds of the release on these fleets.
+type HoldsInput struct {
+	Place  Place    `json:"place"`
+	Fleets []string `json:"fleets"`
+}
+
+// ShiftInput asks to move the shares from Expected to Want.
+type ShiftInput struct {
+	Place    Place           `json:"place"`
+	Expected release.Weights `json:"expected"`
+	Want     release.Weights `json:"want"`
+}
+
+// Shift is what was read back after a move.
+type Shift struct {
+	Weights  release.Weights    `json:"weights"`
+	Requests []release.Requests `json:"requests"`
+	At       time.Time          `json:"at"` // when the shares were read back
+}
+
+// RetireInput asks to remove a fleet. Traffic is proven to be gone first: weight 0
+// read back, nothing in flight, no request counted for Quiet.
+type RetireInput struct {
+	Place  Place         `json:"place"`
+	Fleet  string        `json:"fleet"`
+	Drain  spec.Duration `json:"drain"`  // time given to open connections
+	Quiet  spec.Duration `json:"quiet"`  // time without a request that proves it
+	Within spec.Duration `json:"within"` // longest time for all of it
+}
+
+// VerifyInput asks to prove a fleet by the spec's checks.
+type VerifyInput struct {
+	Place        Place             `json:"place"`
+	Fleet        string            `json:"fleet"`
+	HealthPath   string            `json:"healthPath"`
+	Verification spec.Verification `json:"verification"`
+}
+
+// Verified is a proof.
+type Verified struct {
+	Results []release.Result `json:"results"` // the last round
+	Rounds  int              `json:"rounds"`
+}
+
+// WatchInput asks to watch a switched region until something happens. The activity
+// looks once per attempt and fails with a benign, retryable error and
+// NextRetryDelay while all is well, so that the server keeps the schedule.
+type WatchInput struct {
+	Place      Place             `json:"place"`
+	Fleet      string            `json:"fleet"`
+	Previous   string            `json:"previous,omitempty"`
+	Least      int               `json:"least"` // instances a fleet needs to carry the load
+	HealthPath string            `json:"healthPath"`
+	Checks     []spec.Check      `json:"checks,omitempty"`
+	Soak       spec.Soak         `json:"soak"`
+	Baseline   release.Requests  `json:"baseline"`        // counters at the switch
+	Known      release.Readiness `json:"known,omitzero"`  // readiness the workflow knows; a change ends the watch
+	Weights    release.Weights   `json:"weights"`         // shares the release set; a change ends the watch
+	Until      time.Time         `json:"until,omitzero"`  // for a short watch: ends well at this time
+	Before     release.Watched   `json:"before,omitzero"` // what an earlier watch remembers
+}
+
+// Why a watch ended.
+const (
+	WatchBreach    = "breach"    // failure lasted longer than the spec allows
+	WatchDone      = "done"      // Until was reached and the last look was good
+	WatchReadiness = "readiness" // a rollback would work now and did not before, or the other way round
+	WatchOutOfBand = "out-of-band"
+	WatchUnknown   = "unknown" // looks have been inconclusive for too long
+)
+
+// Watch is what ended a watch.
+type Watch struct {
+	Why       string            `json:"why"`
+	Reason    string            `json:"reason"` // in words for a person
+	Results   []release.Result  `json:"results"`
+	Watched   release.Watched   `json:"watched"`
+	Readiness release.Readiness `json:"readiness"`
+	Counts    release.Counts    `json:"counts"`
+	Weights   release.Weights   `json:"weights"`
+}
+
+// NotifyInput tells people of an event.
+type NotifyInput struct {
+	Notifications []spec.Notification `json:"notifications"`
+	Event         string              `json:"event"`
+	Title         string              `json:"title"`
+	Body          string              `json:"body"`
+}
+
+// Error types the workflows distinguish. They are the types of Temporal application errors.
+const (
+	ErrSecretsFound   = "SecretsFound"
+	ErrProvenance     = "ProvenanceNotProven"
+	ErrTemplate       = "TemplateFailed"     // Packer says the template, or what it runs, is wrong
+	ErrNotReady       = "NotReady"           // the fleet was not in service in time
+	ErrNotVerified    = "VerificationFailed" // the checks did not pass in time
+	ErrCapacity       = "CapacityMissing"    // the fleet could not be made big enough in time
+	ErrOutOfBand      = "ChangedOutOfBand"   // somebody else changed the shares
+	ErrPlan           = "PlanRefused"        // the target can't be released safely as it is
+	ErrStillTraffic   = "StillTraffic"       // a fleet to be removed still gets requests
+	ErrLooksGood      = "StillWatching"      // not a failure: the watch looks again later
+	ErrInvalidRequest = "InvalidRequest"
+)

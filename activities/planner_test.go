@@ -1,0 +1,80 @@
+package activities_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/activities/internal/fakeplatform"
+	"github.com/switchyard/switchyard/platform"
+	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+func planBench(t *testing.T) (*bench, activities.PlanInput) {
+	b := newBench(t)
+	b.all.Planner.Bakery = &bakery{digest: "sha256:inputs"}
+	b.cloud.Place(fleetOf(blue, "r1", 4))
+	b.cloud.SetShares(region, target, allBlue)
+	in := activities.PlanInput{Request: release.Request{ID: "r2", Spec: spec.Spec{
+		Application: "checkout", Environment: "production", Version: "2.0.0", Platform: "fake",
+		Regions: []spec.Region{{Name: region}}, Fleet: spec.Fleet{Instances: 2},
+		Image: spec.Image{Packer: &spec.Packer{Template: "app.pkr.hcl"}}, Soak: spec.Soak{Duration: new(spec.Duration)},
+	}}}
+	return b, in
+}
+
+func TestPlanObservesWhatServes(t *testing.T) {
+	b, in := planBench(t)
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, release.ImageBake, plan.Image.Action)
+	require.Equal(t, "sha256:inputs", plan.Image.InputDigest)
+	require.Equal(t, blue, plan.Regions[0].Previous)
+	require.Equal(t, 4, plan.Regions[0].Capacity)
+	require.Equal(t, "http://local-a.test", plan.Regions[0].Entry)
+	again, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, plan.Digest, again.Digest, "nothing was changed by looking")
+}
+
+func TestPlanReusesAnImageOfTheSameInputs(t *testing.T) {
+	b, in := planBench(t)
+	b.cloud.Store(release.Image{Ref: "sha256:old", Application: "checkout", InputDigest: "sha256:inputs"}, "")
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, release.ImageReuse, plan.Image.Action)
+	require.Equal(t, "sha256:old", plan.Image.Ref)
+}
+
+func TestPlanOfAnExistingImageNeedsIt(t *testing.T) {
+	b, in := planBench(t)
+	in.Request.Spec.Image = spec.Image{Existing: "sha256:there"}
+	_, err := run[release.Plan](b, activities.MakePlan, in)
+	app := requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "sha256:there")
+	b.cloud.Store(release.Image{Ref: "sha256:there"}, "")
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, release.ImageExisting, plan.Image.Action)
+}
+
+func TestPlanRefusesSplitTraffic(t *testing.T) {
+	b, in := planBench(t)
+	b.cloud.SetShares(region, target, release.Weights{{Fleet: blue, Percent: 60}, {Fleet: green, Percent: 40}})
+	_, err := run[release.Plan](b, activities.MakePlan, in)
+	app := requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "traffic is split")
+}
+
+func TestPlanTakesNoFailedReadForAnEmptyRegion(t *testing.T) {
+	for _, call := range []string{"Router.Entry", "Router.Weights", "Fleets.List", "Images.Find"} {
+		b, in := planBench(t)
+		b.cloud.Fail(call, fakeplatform.Fault{Err: fakeplatform.Throttled})
+		_, err := run[release.Plan](b, activities.MakePlan, in)
+		requireKind(t, err, string(platform.KindThrottled), false)
+		_, err = run[release.Plan](b, activities.MakePlan, in)
+		require.NoError(t, err)
+	}
+}

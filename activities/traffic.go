@@ -1,0 +1,49 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/switchyard/switchyard/activities/acterr"
+	"github.com/switchyard/switchyard/platform"
+)
+
+// Traffic moves shares of traffic between fleets.
+type Traffic struct {
+	Platforms Set
+}
+
+// ShiftTraffic moves the shares from Expected to Want and reads them back; what was
+// read is the only evidence. Shares that are Want already are a success. Shares
+// that are neither end it with ErrOutOfBand: somebody else's change is not
+// overwritten. The shares that are in force are the error's details.
+func (t *Traffic) ShiftTraffic(ctx context.Context, in ShiftInput) (Shift, error) {
+	p, err := t.Platforms.Get(in.Place.Platform)
+	if err != nil {
+		return Shift{}, err
+	}
+	router, region, target := p.Router, in.Place.Region, in.Place.Target
+	setErr := router.SetWeights(ctx, region, target, in.Expected, in.Want)
+	// The shares are read whatever the answer was: an answer that was lost, or a
+	// conflict with our own earlier attempt, may hide that they are as wanted.
+	seen, readErr := router.Weights(ctx, region, target)
+	read := time.Now().UTC()
+	switch {
+	case readErr != nil:
+		return Shift{}, fmt.Errorf("shift traffic of %s: read the shares back: %w", at(region, target.String()), errors.Join(readErr, setErr))
+	case seen.Equal(in.Want):
+	case setErr == nil || platform.IsConflict(setErr):
+		return Shift{}, acterr.FinalWith(ErrOutOfBand, seen,
+			"shift traffic of %s: wanted %s, expected %s before, but %s is in force: somebody else changed it; find out who before going on",
+			at(region, target.String()), in.Want, in.Expected, seen)
+	default:
+		return Shift{}, fmt.Errorf("shift traffic of %s to %s: %w", at(region, target.String()), in.Want, setErr)
+	}
+	requests, err := router.Requests(ctx, region, target)
+	if err != nil {
+		return Shift{}, fmt.Errorf("shift traffic of %s: the shares are as wanted, but the counters can't be read: %w", at(region, target.String()), err)
+	}
+	return Shift{Weights: seen, Requests: requests, At: read}, nil
+}
