@@ -1,0 +1,251 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+const (
+	// quiet is how long a fleet must have had no request before it may go.
+	quiet = spec.Duration(2 * time.Second)
+	// regrow is how long a rollback waits for the previous fleet to reach today's
+	// load before it moves traffic to what there is.
+	regrow = spec.Duration(2 * time.Minute)
+	// firstRetry and longestRetry space the tries of a rollback that does not get
+	// through; lastTry is how many there are before the release fails and a person
+	// takes over. Together they are more than a day.
+	firstRetry   = 15 * time.Second
+	longestRetry = 10 * time.Minute
+	lastTry      = 150
+)
+
+// cleanUp removes what the release made; traffic never moved. What can't be removed
+// becomes a warning and never stops the rest.
+func (r *releaseRun) cleanUp(ctx workflow.Context) release.Phase {
+	if r.state.Image.Ref == "" {
+		r.sweepBake(ctx)
+	}
+	r.removeCandidates(ctx, nil)
+	r.releaseHolds(ctx)
+	end := r.state.EndPhase(true)
+	r.report(ctx, string(end))
+	return end
+}
+
+// sweepBake removes what a bake that came to no image left, and settles its line in
+// the ledger. An image that was only to be used again was never made.
+func (r *releaseRun) sweepBake(ctx workflow.Context) {
+	status := release.LedgerKept
+	if r.state.Plan.Image.Action == release.ImageBake {
+		in := activities.SweepInput{Place: r.place("")}
+		if err := workflow.ExecuteActivity(forRequest(ctx, "remove what the bake left"), activities.SweepBake, in).Get(ctx, nil); err != nil {
+			r.state.Warn("left-overs of the bake may remain: " + explain(err))
+			return
+		}
+		status = release.LedgerGone
+	}
+	for _, image := range r.state.Ledger.Open(release.KindImage) {
+		r.ledger(ctx, release.KindImage, "", image.Name, status, "")
+	}
+}
+
+// removeCandidates retires every fleet that the ledger has as open, except where
+// the fleet still has the traffic.
+func (r *releaseRun) removeCandidates(ctx workflow.Context, serves []string) {
+	for _, fleet := range r.state.Ledger.Open(release.KindFleet) {
+		if slices.Contains(serves, fleet.Region) {
+			r.ledger(ctx, release.KindFleet, fleet.Region, fleet.Name, release.LedgerKept, "has the traffic")
+			continue
+		}
+		if err := r.retire(ctx, fleet.Region, fleet.Name); err != nil {
+			r.state.Warn(fmt.Sprintf("%s: fleet %s is still there: %s. Remove it by hand", fleet.Region, fleet.Name, explain(err)))
+		}
+	}
+}
+
+func (r *releaseRun) retire(ctx workflow.Context, region, fleet string) error {
+	drain := *r.state.Request.Spec.Traffic.Drain
+	within := drain + spec.Duration(5*time.Minute)
+	in := activities.RetireInput{Place: r.place(region), Fleet: fleet, Drain: drain, Quiet: quiet, Within: within}
+	summary := fmt.Sprintf("%s: drain and remove %s", region, fleet)
+	err := workflow.ExecuteActivity(forWaiting(ctx, summary, within.Std()), activities.Retire, in).Get(ctx, nil)
+	if err == nil {
+		r.ledger(ctx, release.KindFleet, region, fleet, release.LedgerGone, "")
+	}
+	return err
+}
+
+// releaseHolds ends every scale-in hold of this release, on every way out.
+func (r *releaseRun) releaseHolds(ctx workflow.Context) {
+	for _, region := range r.state.Regions {
+		var fleets []string
+		for _, hold := range r.state.Ledger.Open(release.KindHold) {
+			if hold.Region == region.Name {
+				fleets = append(fleets, hold.Name)
+			}
+		}
+		if len(fleets) == 0 {
+			continue
+		}
+		in := activities.HoldsInput{Place: r.place(region.Name), Fleets: fleets}
+		err := workflow.ExecuteActivity(forRequest(ctx, region.Name+": let fleets scale in again"), activities.ReleaseHolds, in).Get(ctx, nil)
+		if err != nil {
+			r.state.Warn(fmt.Sprintf("%s: scale-in of %v may still be held: %s", region.Name, fleets, explain(err)))
+			continue
+		}
+		for _, fleet := range fleets {
+			r.ledger(ctx, release.KindHold, region.Name, fleet, release.LedgerGone, "")
+		}
+	}
+}
+
+// rollBack brings traffic back to the previous fleets, in all regions at once: going
+// back is urgent, and a region that is stuck holds up no other. Then it removes or
+// keeps the candidates.
+func (r *releaseRun) rollBack(ctx workflow.Context) release.Phase {
+	var stuck []string
+	all := workflow.NewWaitGroup(ctx)
+	for i := range r.state.Regions {
+		region := &r.state.Regions[i]
+		if !region.Switched {
+			continue
+		}
+		all.Add(1)
+		workflow.GoNamed(ctx, region.Name, func(ctx workflow.Context) {
+			defer all.Done()
+			if err := r.rollBackRegion(ctx, region); err != nil {
+				stuck = append(stuck, region.Name)
+			}
+			r.show(ctx)
+		})
+	}
+	all.Wait(ctx)
+	clean := len(stuck) == 0
+	if clean && r.state.Request.Spec.Retention.Candidate == spec.Keep {
+		for _, fleet := range r.state.Ledger.Open(release.KindFleet) {
+			r.ledger(ctx, release.KindFleet, fleet.Region, fleet.Name, release.LedgerKept, "kept for inspection, without traffic")
+		}
+	} else {
+		r.removeCandidates(ctx, stuck)
+	}
+	r.releaseHolds(ctx)
+	end := r.state.EndPhase(clean)
+	r.report(ctx, string(end))
+	return end
+}
+
+// rollBackRegion is tried with growing intervals and a call for help; it ends in an
+// error only when there is nothing to go back to or nobody came for a day.
+func (r *releaseRun) rollBackRegion(ctx workflow.Context, region *release.RegionState) error {
+	if region.Previous == "" {
+		r.callForHelp(ctx, fmt.Sprintf("%s: there is no previous fleet to go back to; %s keeps the traffic. Release a good version", region.Name, region.Candidate))
+		return fmt.Errorf("%s has no previous fleet", region.Name)
+	}
+	pause := firstRetry
+	for try := 1; ; try++ {
+		err := r.shiftBack(ctx, region)
+		if err == nil {
+			return nil
+		}
+		if takeShares(region, err) && try < lastTry {
+			continue // somebody moved traffic between our two fleets; go back from there
+		}
+		if try == 1 || try == lastTry {
+			r.callForHelp(ctx, fmt.Sprintf("%s: traffic is not back on %s yet: %s", region.Name, region.Previous, explain(err)))
+		}
+		if try == lastTry {
+			return err
+		}
+		r.waitFor(ctx, fmt.Sprintf("%s: try %d to move traffic back to %s, in %s: %s", region.Name, try+1, region.Previous, pause, explain(err)))
+		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "try the rollback again"})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestRetry)
+	}
+}
+
+// takeShares takes over the shares that a refused shift found, where that is safe.
+func takeShares(region *release.RegionState, err error) bool {
+	var app *temporal.ApplicationError
+	var seen release.Weights
+	found := errors.As(err, &app) && app.Type() == activities.ErrOutOfBand && app.HasDetails() && app.Details(&seen) == nil
+	return found && region.TakeShares(seen)
+}
+
+func (r *releaseRun) shiftBack(ctx workflow.Context, region *release.RegionState) error {
+	capacity := activities.CapacityInput{Place: r.place(region.Name), Fleet: region.Previous, Carrying: region.Candidate, Least: region.Capacity, Within: regrow}
+	var parity release.Parity
+	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Previous)
+	if err := workflow.ExecuteActivity(forRegrow(ctx, summary), activities.Capacity, capacity).Get(ctx, &parity); err != nil {
+		r.state.Warn(fmt.Sprintf("%s: traffic goes back to %s although it is not at today's load: %s", region.Name, region.Previous, explain(err)))
+	}
+	in := activities.ShiftInput{
+		Place: r.place(region.Name), Expected: region.Weights,
+		Want: release.Weights{{Fleet: region.Previous, Percent: 100}, {Fleet: region.Candidate}},
+	}
+	if region.Weights.Of(region.Candidate) == 0 { // the switch was cut off: the shares are the new ones or still the old ones, which is as good
+		in.Expected = release.Weights{{Fleet: region.Candidate, Percent: 100}}
+	}
+	var shift activities.Shift
+	summary = fmt.Sprintf("%s: all traffic back to %s", region.Name, region.Previous)
+	if err := workflow.ExecuteActivity(forWayBack(ctx, summary), activities.ShiftTraffic, in).Get(ctx, &shift); err != nil {
+		return err
+	}
+	region.Weights, region.Switched = shift.Weights, false
+	region.BackMS = since(r.state.WayOut.At, shift.At)
+	r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the decision", region.Name, shift.Weights, region.BackMS))
+	r.waitFor(ctx, "")
+	return nil
+}
+
+// decommission takes the previous fleets away: the point of no return. What fails
+// here is a warning; a good release is never undone for it.
+func (r *releaseRun) decommission(ctx workflow.Context) release.Phase {
+	for i := range r.state.Regions {
+		region := &r.state.Regions[i]
+		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerKept, "serves")
+		switch {
+		case region.Previous == "":
+		case !release.TakesAway(region.Previous, region.Adopted, r.state.Request.Spec.Decommission):
+			r.state.Warn(fmt.Sprintf("%s: fleet %s has no traffic any more and was left as it is, because Switchyard did not make it", region.Name, region.Previous))
+		default:
+			r.retirePrevious(ctx, region)
+		}
+	}
+	r.releaseHolds(ctx)
+	r.retireImages(ctx)
+	end := r.state.EndPhase(true)
+	r.report(ctx, string(end))
+	return end
+}
+
+func (r *releaseRun) retirePrevious(ctx workflow.Context, region *release.RegionState) {
+	if err := r.retire(ctx, region.Name, region.Previous); err != nil {
+		r.state.Warn(fmt.Sprintf("%s: the previous fleet %s is still there: %s. Remove it when it has no traffic", region.Name, region.Previous, explain(err)))
+		return
+	}
+	r.state.Evidence(fmt.Sprintf("%s: %s is gone", region.Name, region.Previous))
+	region.Previous = ""
+}
+
+func (r *releaseRun) retireImages(ctx workflow.Context) {
+	in := activities.RetireImagesInput{Place: r.place(""), Keep: r.state.Request.Spec.Retention.Images, Never: []string{r.state.Image.Ref}}
+	for _, region := range r.state.Regions {
+		in.Regions = append(in.Regions, region.Name)
+		in.Never = append(in.Never, region.Image)
+	}
+	summary := fmt.Sprintf("keep the newest %d images", in.Keep)
+	if err := workflow.ExecuteActivity(forRequest(ctx, summary), activities.RetireImages, in).Get(ctx, nil); err != nil {
+		r.state.Warn("old images may remain: " + explain(err))
+	}
+}

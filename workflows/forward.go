@@ -1,0 +1,275 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+// request asks the environment for the target and, where the spec says so, waits
+// in its queue.
+func (r *releaseRun) request(ctx workflow.Context) (release.Phase, error) {
+	s := r.state.Request.Spec
+	until := workflow.Now(ctx).Add(s.Admission.Wait.Std())
+	defer r.waitFor(ctx, "")
+	answer, err := r.admit(ctx)
+	for err == nil && answer.Decision == release.Queued && workflow.Now(ctx).Before(until) {
+		r.waitFor(ctx, fmt.Sprintf("the target, number %d in the queue: %s", answer.Ahead, answer.Reason))
+		r.admitted = false
+		_, err = workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+			Timeout: until.Sub(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "longest time in the queue"},
+		}, func() bool { return r.admitted })
+		if err == nil {
+			answer, err = r.admit(ctx) // the signal may be lost or anybody's: what the environment answers counts
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if answer.Decision != release.Admitted {
+		reason := answer.Reason
+		if answer.Decision == release.Queued {
+			reason = fmt.Sprintf("not admitted within %s: %s", s.Admission.Wait, answer.Reason)
+		}
+		r.state.LeaveBy(release.LeaveRefuse, "", reason, workflow.Now(ctx))
+		return "", nil
+	}
+	return release.PhaseAdmitted, nil
+}
+
+func (r *releaseRun) admit(ctx workflow.Context) (release.Admission, error) {
+	info := workflow.GetInfo(ctx)
+	in := activities.AdmitInput{Target: r.state.Request.Target(), Policy: r.state.Request.Spec.Admission.Policy, Holder: release.Holder{
+		ID: r.state.Request.ID, Version: r.state.Request.Spec.Version, Requester: r.state.Request.Requester,
+		WorkflowID: info.WorkflowExecution.ID, RunID: info.FirstRunID,
+	}}
+	var answer release.Admission
+	err := workflow.ExecuteActivity(forRequest(ctx, "ask for the target"), activities.Admit, in).Get(ctx, &answer)
+	return answer, err
+}
+
+func (r *releaseRun) plan(ctx workflow.Context) (release.Phase, error) {
+	var plan release.Plan
+	in := activities.PlanInput{Request: r.state.Request}
+	if err := workflow.ExecuteActivity(forRequest(ctx, "look at the target and make the plan"), activities.MakePlan, in).Get(ctx, &plan); err != nil {
+		return "", err
+	}
+	r.state.Adopt(plan)
+	for _, region := range r.state.Regions {
+		if region.Adopted {
+			r.ledger(ctx, release.KindFleet, region.Name, region.Previous, release.LedgerTaken, "not made by Switchyard")
+		}
+	}
+	r.state.Evidence("plan " + plan.Digest)
+	return release.PhaseBake, nil
+}
+
+func (r *releaseRun) bake(ctx workflow.Context) (release.Phase, error) {
+	s := r.state.Request.Spec
+	var regions []string
+	for _, region := range r.state.Regions {
+		regions = append(regions, region.Name)
+	}
+	timeout := 10 * time.Minute
+	if s.Image.Packer != nil {
+		timeout = s.Image.Packer.Timeout.Std()
+	}
+	bakeName := s.Application + " " + s.Version
+	r.ledger(ctx, release.KindImage, "", bakeName, release.LedgerPlanned, r.state.Plan.Image.Action)
+	in := activities.BakeInput{Place: r.place(""), Spec: s, Plan: r.state.Plan.Image, Regions: regions}
+	summary := fmt.Sprintf("%s image of %s", r.state.Plan.Image.Action, bakeName)
+	if err := workflow.ExecuteActivity(forBake(ctx, summary, timeout), activities.BakeImage, in).Get(ctx, &r.state.Image); err != nil {
+		return "", err
+	}
+	r.ledger(ctx, release.KindImage, "", bakeName, release.LedgerKept, r.state.Image.Ref)
+	r.state.Evidence("image " + r.state.Image.Ref)
+	for i := range r.state.Regions {
+		region := &r.state.Regions[i]
+		region.Image = r.state.Image.Ref
+		if ref, ok := r.state.Image.Regions[region.Name]; ok {
+			region.Image = ref
+		}
+	}
+	scan := activities.ScanInput{Place: r.place(r.state.Regions[0].Name), Image: r.state.Image.Ref, Spec: s.Image}
+	err := workflow.ExecuteActivity(forWaiting(ctx, "scan the image for secrets", 10*time.Minute), activities.ScanImage, scan).Get(ctx, nil)
+	if errorType(err) == activities.ErrSecretsFound && removedUnfit(err) {
+		r.ledger(ctx, release.KindImage, "", bakeName, release.LedgerGone, r.state.Image.Ref+" held secrets and was removed")
+	}
+	return release.PhaseProvision, err
+}
+
+// removedUnfit says whether the scan removed the image it found secrets in.
+func removedUnfit(err error) (gone bool) {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.HasDetails() && app.Details(&gone) == nil && gone
+}
+
+func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
+	s := r.state.Request.Spec
+	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
+		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerPlanned, "")
+		in := activities.ProvisionInput{
+			Place: r.place(region.Name), Fleet: region.Candidate, Image: region.Image, Version: s.Version,
+			Instances: region.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin,
+		}
+		var fleet release.Fleet
+		summary := fmt.Sprintf("%s: provision %d instances", region.Name, region.Capacity)
+		if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Provision, in).Get(ctx, &fleet); err != nil {
+			return err
+		}
+		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerMade, "")
+		region.Counts.Candidate, region.Counts.At = fleet.InService(), workflow.Now(ctx)
+		r.state.Evidence(fmt.Sprintf("%s: %d of %d instances in service", region.Name, fleet.InService(), fleet.Desired))
+		return nil
+	})
+	return release.PhaseVerify, err
+}
+
+func (r *releaseRun) verify(ctx workflow.Context) (release.Phase, error) {
+	s := r.state.Request.Spec
+	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
+		in := activities.VerifyInput{Place: r.place(region.Name), Fleet: region.Candidate, HealthPath: s.Fleet.HealthPath, Verification: s.Verification}
+		var proof activities.Verified
+		summary := fmt.Sprintf("%s: verify %s", region.Name, region.Candidate)
+		within := s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, region.Capacity)
+		if err := workflow.ExecuteActivity(forWaiting(ctx, summary, within), activities.VerifyFleet, in).Get(ctx, &proof); err != nil {
+			return err
+		}
+		region.Verified, region.Checks = true, proof.Results
+		r.state.Evidence(fmt.Sprintf("%s: %d checks passed, %d rounds in a row", region.Name, len(proof.Results), s.Verification.Consecutive))
+		return nil
+	})
+	if err == nil && r.state.OpenGate(release.BeforeSwitch) != nil {
+		return release.PhaseGate, nil
+	}
+	return release.PhaseSwitch, err
+}
+
+// awaitGates waits until every gate before the point is approved. A gate that is
+// rejected, or expires that way, makes the release leave.
+func (r *releaseRun) awaitGates(ctx workflow.Context, before string) error {
+	defer r.waitFor(ctx, "")
+	for {
+		g := r.state.OpenGate(before)
+		if g == nil {
+			return nil
+		}
+		if g.Opened.IsZero() {
+			g.Opened = workflow.Now(ctx)
+			r.notify(ctx, "gate-waiting", fmt.Sprintf("waits for %d approval(s) at gate %q", g.Missing(), g.Name))
+		}
+		name := g.Name
+		r.waitFor(ctx, fmt.Sprintf("approval of gate %q, %d missing", name, g.Missing()))
+		expiry, err := spec.ParseDuration(g.Expiry)
+		if err != nil {
+			return temporal.NewNonRetryableApplicationError(err.Error(), activities.ErrInvalidRequest, nil)
+		}
+		approved, err := r.awaitGate(ctx, g.Opened.Add(expiry.Std()), func() bool { n := r.state.OpenGate(before); return n == nil || n.Name != name })
+		switch {
+		case err != nil:
+			return err
+		case approved:
+			continue
+		case r.state.Expire(r.state.OpenGate(before), workflow.Now(ctx)):
+			return nil
+		}
+		r.notify(ctx, "help-needed", fmt.Sprintf("gate %q still waits after %s", name, expiry))
+		if err := workflow.Await(ctx, func() bool { n := r.state.OpenGate(before); return n == nil || n.Name != name }); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *releaseRun) awaitGate(ctx workflow.Context, until time.Time, decided func() bool) (bool, error) {
+	left := max(time.Second, until.Sub(workflow.Now(ctx)))
+	return workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+		Timeout: left, TimerOptions: workflow.TimerOptions{Summary: "gate expires"},
+	}, decided)
+}
+
+// switchOver moves the traffic of the wave's regions, each from the fleets it was
+// planned for and only after the candidate was measured against today's load.
+func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
+	letGo := r.letGo()
+	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
+		if err := r.ensureCapacity(ctx, region); err != nil {
+			return err
+		}
+		want := release.Weights{{Fleet: region.Candidate, Percent: 100}}
+		expected := release.Weights{}
+		if region.Previous != "" {
+			want = append(want, release.Weight{Fleet: region.Previous})
+			expected = release.Weights{{Fleet: region.Previous, Percent: 100}}
+		}
+		region.Switched, region.Weights = true, expected
+		in := activities.ShiftInput{Place: r.place(region.Name), Expected: expected, Want: want}
+		var shift activities.Shift
+		summary := fmt.Sprintf("%s: all traffic to %s", region.Name, region.Candidate)
+		if err := workflow.ExecuteActivity(forRequest(ctx, summary), activities.ShiftTraffic, in).Get(ctx, &shift); err != nil {
+			if errorType(err) == activities.ErrOutOfBand { // read back: not this release's shares, so there is nothing of its own to take back
+				region.Switched, region.Weights = false, nil
+			}
+			return err
+		}
+		region.Weights, region.SwitchMS = shift.Weights, since(letGo, shift.At)
+		region.Baseline = countersOf(shift.Requests, region.Candidate)
+		r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the order", region.Name, shift.Weights, region.SwitchMS))
+		return nil
+	})
+	if err == nil {
+		r.reportBeside(ctx)
+	}
+	return release.PhaseWatch, err
+}
+
+// letGo is when the release was allowed to switch: the last approval in this wave,
+// else the beginning of the phase.
+func (r *releaseRun) letGo() time.Time {
+	n := len(r.state.Entries)
+	start := r.state.Entries[n-1].Start
+	if n < 2 || r.state.Entries[n-2].Phase != release.PhaseGate {
+		return start
+	}
+	for _, g := range r.state.Gates {
+		if g.Before == release.BeforeSwitch && g.DecidedAt.After(r.state.Entries[n-2].Start) && g.DecidedAt.Before(start) {
+			start = g.DecidedAt
+		}
+	}
+	return start
+}
+
+func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.RegionState) error {
+	s := r.state.Request.Spec
+	for _, fleet := range []string{region.Candidate, region.Previous} {
+		if fleet != "" {
+			r.ledger(ctx, release.KindHold, region.Name, fleet, release.LedgerPlanned, "")
+		}
+	}
+	in := activities.CapacityInput{
+		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous,
+		Least: region.Capacity, Within: s.Fleet.ReadyWithin,
+	}
+	var parity release.Parity
+	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
+	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
+		return err
+	}
+	r.state.Evidence(fmt.Sprintf("%s: %d instances in service, %d needed", region.Name, parity.InService, parity.Need))
+	return nil
+}
+
+func countersOf(all []release.Requests, fleet string) release.Requests {
+	for _, c := range all {
+		if c.Fleet == fleet {
+			return c
+		}
+	}
+	return release.Requests{Fleet: fleet}
+}

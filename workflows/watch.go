@@ -1,0 +1,308 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
+)
+
+// closeLooks is how many looks the watch after the switch takes at the least.
+const closeLooks = 6
+
+// watch is the short, close look at a wave straight after its switch.
+func (r *releaseRun) watch(ctx workflow.Context) (release.Phase, error) {
+	next := release.PhaseSoak
+	if r.state.Wave < r.state.LastWave() {
+		next = release.PhaseProvision
+	}
+	if lasts := r.state.Request.Spec.Traffic.Watch.Std(); lasts > 0 {
+		until := r.state.Entries[len(r.state.Entries)-1].Start.Add(lasts)
+		r.waitFor(ctx, "the end of the watch after the switch, "+until.UTC().Format(time.RFC3339))
+		defer r.waitFor(ctx, "")
+		err := r.watchRegions(ctx, r.state.RegionsOf(r.state.Wave), "watch", func() time.Time { return until })
+		if err != nil || r.state.Leaving() {
+			return "", err
+		}
+	}
+	if next == release.PhaseProvision {
+		r.state.Wave++
+	}
+	return next, nil
+}
+
+// soak watches all regions until the soak's end, which orders may move. It ends
+// well only by a look that was good at or after the end; doubt keeps it going.
+func (r *releaseRun) soak(ctx workflow.Context) (release.Phase, error) {
+	if r.state.Soak.Start.IsZero() {
+		now := workflow.Now(ctx)
+		r.state.Soak.Start, r.state.Soak.End = now, now.Add(r.state.Request.Spec.Soak.Duration.Std())
+	}
+	defer r.waitFor(ctx, "")
+	for {
+		err := r.watchRegions(ctx, r.allRegions(), "soak", func() time.Time {
+			r.waitFor(ctx, "the end of the soak, "+r.state.Soak.End.UTC().Format(time.RFC3339))
+			return r.state.Soak.End
+		})
+		if err != nil || r.state.Paused == nil || r.state.Leaving() {
+			return release.PhaseWindow, err
+		}
+		// The soak may be extended during the pause, and its last look is old after it.
+		if err := r.watchWhilePaused(ctx); err != nil {
+			return "", err
+		}
+	}
+}
+
+// watchWhilePaused holds a paused release, with its candidates watched where they serve.
+func (r *releaseRun) watchWhilePaused(ctx workflow.Context) error {
+	for r.state.Paused != nil && !r.state.Leaving() {
+		serving := r.state.SwitchedBefore(r.state.Wave + 1)
+		if len(serving) == 0 {
+			return r.awaitResume(ctx)
+		}
+		if err := r.watchDuring(ctx, serving, "paused", r.awaitResume); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// watchDuring watches regions for as long as wait waits. A breach ends the wait and
+// is the answer.
+func (r *releaseRun) watchDuring(ctx workflow.Context, regions []int, why string, wait func(workflow.Context) error) error {
+	ctx, stop := workflow.WithCancel(ctx)
+	defer stop()
+	var watched error
+	done := workflow.NewWaitGroup(ctx)
+	done.Add(1)
+	workflow.GoNamed(ctx, why, func(ctx workflow.Context) {
+		defer done.Done()
+		watched = r.watchRegions(ctx, regions, why, func() time.Time { return time.Time{} })
+		stop()
+	})
+	waited := wait(ctx)
+	stop()
+	done.Wait(ctx)
+	if watched != nil && !temporal.IsCanceledError(watched) {
+		return watched
+	}
+	return waited
+}
+
+// watchRegions watches regions until the time that until says, anew whenever an
+// order changes it. A zero time means until the context is cancelled.
+func (r *releaseRun) watchRegions(ctx workflow.Context, regions []int, why string, until func() time.Time) error {
+	for {
+		epoch := r.epoch
+		round, stop := workflow.WithCancel(ctx)
+		workflow.GoNamed(round, "changed", func(ctx workflow.Context) {
+			_ = workflow.Await(ctx, func() bool { return r.epoch != epoch })
+			stop()
+		})
+		end := until()
+		err := r.inRegions(round, regions, func(ctx workflow.Context, region *release.RegionState) error {
+			return r.watchRegion(ctx, region, why, end)
+		})
+		stop()
+		switch {
+		case ctx.Err() != nil || r.state.Leaving():
+			return ctx.Err()
+		case err == nil && r.epoch == epoch:
+			return nil
+		case err != nil && !temporal.IsCanceledError(err):
+			return err
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return r.continueAsNew(ctx)
+		}
+	}
+}
+
+// watchRegion keeps one region watched until end, taking in what each watch ends with.
+func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionState, why string, end time.Time) error {
+	s := r.state.Request.Spec
+	if r.state.Phase == release.PhaseWatch { // short, and therefore close: several looks, whatever the soak's interval
+		s.Soak.Interval = min(s.Soak.Interval, max(*s.Traffic.Watch/closeLooks, spec.Duration(100*time.Millisecond)))
+	}
+	in := activities.WatchInput{
+		Place: r.place(region.Name), Fleet: region.Candidate, Previous: region.Previous, Least: region.Capacity,
+		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline,
+	}
+	for {
+		in.Known, in.Weights, in.Until = region.Readiness, region.Weights, end
+		if !region.Serves() { // under somebody else's shares no end is a good one
+			in.Until = time.Time{}
+		}
+		lasts := max(0, in.Until.Sub(workflow.Now(ctx)))
+		if in.Until.IsZero() {
+			lasts = r.state.Request.Spec.Deadline.Std()
+		}
+		var seen activities.Watch
+		summary := fmt.Sprintf("%s: %s, looking every %s", region.Name, why, s.Soak.Interval)
+		look := activities.LongestLook(in.Checks, region.Capacity)
+		if err := workflow.ExecuteActivity(forWatch(ctx, summary, lasts, look), activities.WatchFleet, in).Get(ctx, &seen); err != nil {
+			return err
+		}
+		region.Checks, region.Counts, region.Readiness = seen.Results, seen.Counts, seen.Readiness
+		in.Before = seen.Watched
+		r.show(ctx)
+		switch seen.Why {
+		case activities.WatchDone:
+			r.state.Evidence(fmt.Sprintf("%s: %d looks, %d of them bad; %s", region.Name, seen.Watched.Looks, seen.Watched.Bad, seen.Reason))
+			return nil
+		case activities.WatchBreach:
+			r.notify(ctx, "breach", region.Name+": "+seen.Reason)
+			return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", region.Name, seen.Reason), activities.WatchBreach, nil)
+		case activities.WatchOutOfBand:
+			region.Weights = seen.Weights
+			if region.Serves() {
+				r.state.Evidence(region.Name + ": the shares are again as the release set them")
+				break
+			}
+			r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The release leaves them and does not go on; move them back, or send rollback", region.Name, seen.Weights))
+		case activities.WatchReadiness:
+			if !seen.Readiness.Ready {
+				r.callForHelp(ctx, fmt.Sprintf("%s: a rollback would not work as it should now: %s", region.Name, seen.Readiness.Why))
+			} else {
+				r.state.Evidence(region.Name + ": a rollback would work again")
+			}
+		default:
+			r.callForHelp(ctx, fmt.Sprintf("%s: the watch sees nothing certain: %s", region.Name, seen.Reason))
+		}
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			r.epoch++ // ends the round; watchRegions continues as new between two rounds
+		}
+	}
+}
+
+// callForHelp keeps a matter in the state and tells people.
+func (r *releaseRun) callForHelp(ctx workflow.Context, what string) {
+	r.state.Warn(what)
+	r.notify(ctx, "help-needed", what)
+	r.show(ctx)
+}
+
+// window waits for the gates and the time of the decommission, with both fleets
+// still watched, because until then a rollback is still a switch of traffic.
+func (r *releaseRun) window(ctx workflow.Context) (release.Phase, error) {
+	for {
+		open, err := r.windowOpen(ctx)
+		if err != nil {
+			return "", err
+		}
+		if open && r.state.Paused == nil && r.state.AllServe() {
+			return release.PhaseDecommission, nil
+		}
+		err = r.watchDuring(ctx, r.allRegions(), "wait for the window", func(ctx workflow.Context) error {
+			if err := r.awaitShares(ctx); err != nil {
+				return err
+			}
+			if r.state.TakesAway() {
+				if err := r.awaitGates(ctx, release.BeforeDecommission); err != nil || r.state.Leaving() {
+					return err
+				}
+				if err := r.awaitWindow(ctx); err != nil {
+					return err
+				}
+			}
+			return r.awaitResume(ctx)
+		})
+		if err != nil || r.state.Leaving() {
+			return "", err
+		}
+	}
+}
+
+// windowOpen says whether gates and window let the decommission begin now. Where
+// there is nothing to take away, nothing is waited for.
+func (r *releaseRun) windowOpen(ctx workflow.Context) (bool, error) {
+	if !r.state.TakesAway() {
+		return true, nil
+	}
+	begin, err := r.decommissionTime(ctx)
+	return r.state.OpenGate(release.BeforeDecommission) == nil && !begin.After(workflow.Now(ctx)), err
+}
+
+// awaitShares waits until every candidate has all the traffic, if somebody else
+// changed that. The deadline bounds it.
+func (r *releaseRun) awaitShares(ctx workflow.Context) error {
+	if r.state.AllServe() {
+		return nil
+	}
+	r.waitFor(ctx, "the shares of traffic, which somebody else changed, to be moved back")
+	defer r.waitFor(ctx, "")
+	return workflow.Await(ctx, r.state.AllServe)
+}
+
+// awaitWindow waits until the window is open, looking again after each wait: gates
+// and pauses may have let it pass.
+func (r *releaseRun) awaitWindow(ctx workflow.Context) error {
+	defer r.waitFor(ctx, "")
+	for {
+		begin, err := r.decommissionTime(ctx)
+		if err != nil {
+			return err
+		}
+		left := begin.Sub(workflow.Now(ctx))
+		if left <= 0 {
+			return nil
+		}
+		r.waitFor(ctx, "the window for the decommission, which opens "+begin.UTC().Format(time.RFC3339))
+		timer := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "window for the decommission"})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// decommissionTime is when the decommission may begin. Time zone rules are data of
+// the worker's machine, so the answer is kept in the history.
+func (r *releaseRun) decommissionTime(ctx workflow.Context) (time.Time, error) {
+	s := r.state.Request.Spec.Decommission
+	now := workflow.Now(ctx)
+	n := len(r.state.Entries)
+	if held := r.state.Entries[n-1].Start.Add(s.Hold.Std()); held.After(now) {
+		now = held
+	}
+	if s.Window == nil {
+		return now, nil
+	}
+	var answer struct {
+		At  time.Time
+		Err string
+	}
+	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
+		at, err := release.NextWindow(s.Window, now)
+		answer.At = at
+		if err != nil {
+			answer.Err = err.Error()
+		}
+		return answer
+	})
+	if err := encoded.Get(&answer); err != nil {
+		return time.Time{}, err
+	}
+	if answer.Err != "" {
+		return time.Time{}, temporal.NewNonRetryableApplicationError(answer.Err, activities.ErrInvalidRequest, nil)
+	}
+	return answer.At, nil
+}
+
+// continueAsNew keeps the history of a release bounded, however many orders and
+// flaps it sees. The state is all that the next run needs.
+func (r *releaseRun) continueAsNew(ctx workflow.Context) error {
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return err
+	}
+	r.notices.Wait(ctx)
+	r.drainSignals(ctx)
+	r.state.Runs++
+	state := r.state
+	return workflow.NewContinueAsNewError(ctx, release.WorkflowRelease, release.ReleaseInput{Request: r.state.Request, State: &state})
+}
