@@ -1,0 +1,106 @@
+// Checkout is the example application that Switchyard releases: a small HTTP service
+// that totals a basket. Everything it needs to know is in its image; the environment
+// tells it only where to listen and which instance it is.
+//
+//	GET  /checkout?item=tea:2&item=cup:1   total of a basket
+//	POST /checkout {"items":[{"sku":"tea","quantity":2}]}
+//	GET  /healthz                          200 while it serves, 503 while it drains
+//	GET  /version                          version, commit, instance
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// drainTime bounds how long requests in flight may take after SIGTERM.
+const drainTime = 10 * time.Second
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	if err := run(log); err != nil {
+		log.Error("checkout ends", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(log *slog.Logger) error {
+	root, err := imageRoot()
+	if err != nil {
+		return err
+	}
+	info, err := readBuild(root)
+	if err != nil {
+		return err
+	}
+	faults, err := readFaults(root)
+	if err != nil {
+		return err
+	}
+	info.Instance = os.Getenv("INSTANCE_ID")
+	if info.Instance == "" {
+		info.Instance, _ = os.Hostname()
+	}
+	s := &service{build: info, faults: faults, serving: new(atomic.Bool)}
+	s.serving.Store(true)
+	server := &http.Server{
+		Handler:           s.routes(),
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(setting("HOST", "127.0.0.1"), setting("PORT", "8080")))
+	if err != nil {
+		return err
+	}
+	log.Info("checkout serves", "address", listener.Addr().String(), "version", info.Version, "instance", info.Instance)
+
+	stop, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer release()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-stop.Done():
+	}
+	// Health turns bad first; Shutdown then closes the listener and lets every
+	// request that has begun come to its end.
+	s.serving.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	log.Info("checkout has drained")
+	return nil
+}
+
+// imageRoot is where the image's file system begins: SWITCHYARD_ROOT where the
+// platform says so, otherwise the folder above the one that holds the program.
+func imageRoot() (string, error) {
+	if root := os.Getenv("SWITCHYARD_ROOT"); root != "" {
+		return root, nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Dir(filepath.Dir(exe)), nil
+}
+
+func setting(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
