@@ -1,0 +1,91 @@
+# Everything one does with this repository. `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The tool builds take all cores and much memory each: one after the other, even with -j.
+.NOTPARALLEL:
+.SUFFIXES:
+
+BIN := $(CURDIR)/bin
+export PATH := $(BIN):$(PATH)
+# Where the tests find switchyard, the Packer plugin and the programs they run.
+export SWITCHYARD_BIN := $(BIN)
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# The programs Switchyard runs, and the ones that only check and generate its code.
+RUN_TOOLS := caddy packer temporal
+DEV_TOOLS := packer-sdc workflowcheck golangci-lint
+
+# More arguments for `make demo` and `make dev`, as in: make demo ARGS=--keep
+ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: run-tools build ## four releases under load on this machine: switch, soak, rollback (ARGS=--keep leaves it running)
+	bin/switchyard demo $(ARGS)
+
+.PHONY: dev
+dev: run-tools build ## Temporal with its UI, the local cloud and a worker, until Ctrl-C
+	bin/switchyard dev $(ARGS)
+
+.PHONY: build
+build: ## bin/switchyard and bin/packer-plugin-switchyard
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/switchyard ./cmd/packer-plugin-switchyard
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o examples/checkout/packer/app/bin/ ./examples/checkout
+
+.PHONY: test
+test: run-tools build browser ## all tests with the race detector, except test-kill
+	go test -race -timeout 20m ./...
+
+# go test prints its own verdict after the last test's output; the count is told once
+# more so that it is the last line, and a run without it, or with a loss, fails.
+.PHONY: test-kill
+test-kill: run-tools build ## a release per activity, its worker killed (SIGKILL) at the start and at the end of it
+	@log=bin/.test-kill.log; \
+	go test -race -tags kill -count 1 -parallel 4 -timeout 30m -v -run TestKill ./test/e2e/... 2>&1 | tee $$log; \
+	kills=$$(grep -oE 'kills: [0-9]+ tried, [0-9]+ survived' $$log | tail -n 1 || true); \
+	[ -n "$$kills" ] || { echo "test-kill: no line 'kills: N tried, N survived' in the output: nothing was tried" >&2; exit 1; }; \
+	echo "$$kills" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' || { echo "test-kill: not every kill was survived: $$kills" >&2; exit 1; }; \
+	echo "$$kills"
+
+.PHONY: lint
+lint: dev-tools ## golangci-lint, vet, workflowcheck, generated files and go.mod up to date
+	golangci-lint run ./...
+	go vet ./...
+	go vet -tags kill,record ./test/e2e/...
+	workflowcheck ./workflows/...
+	tools/check-generated
+	go mod tidy -diff
+
+.PHONY: fmt
+fmt: dev-tools ## format the code the way lint wants it
+	golangci-lint fmt ./...
+
+.PHONY: generate
+generate: dev-tools ## the generated files: HCL specs of the plugin, JSON Schema, spec reference
+	go generate ./...
+
+.PHONY: tools
+tools: run-tools dev-tools ## every tool in bin/: from PATH where the version fits, else built from the module proxy
+
+.PHONY: run-tools
+run-tools:
+	@tools/ensure $(RUN_TOOLS)
+
+.PHONY: dev-tools
+dev-tools:
+	@tools/ensure $(DEV_TOOLS)
+
+.PHONY: browser
+browser: ## the Chromium of the browser test: installs it as root on Debian, else says how
+	@tools/browser
+
+.PHONY: clean
+clean: ## remove bin/ and the state of dev and demo (.switchyard/)
+	rm -rf bin .switchyard
