@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -26,7 +27,11 @@ func continued[T any](t require.TestingT, err error) (in T) {
 func successor(t require.TestingT, old *world) *world {
 	w := newWorld(t)
 	w.env.SetStartTime(old.env.Now())
-	w.weights, w.fleets, w.holds, w.planDigest, w.called = old.weights, old.fleets, old.holds, old.planDigest, old.called
+	// Copies: a watch of the run before may still be looking, which nobody waits for.
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	w.weights, w.fleets, w.holds, w.called = maps.Clone(old.weights), maps.Clone(old.fleets), maps.Clone(old.holds), maps.Clone(old.called)
+	w.planDigest = old.planDigest
 	return w
 }
 

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,12 +14,14 @@ import (
 
 // sees lets one watch end with what the test says, once, after the given look.
 func (w *world) sees(look int, watch activities.Watch) {
-	done := false
+	var done atomic.Bool // two regions are looked at by two activities
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.judge = func(n int, in activities.WatchInput) *activities.Watch {
-		if n < look || done {
+		if n < look || !done.CompareAndSwap(false, true) {
 			return nil
 		}
-		done = true
+		watch := watch
 		if watch.Weights == nil {
 			watch.Weights = in.Weights
 		}

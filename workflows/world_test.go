@@ -193,10 +193,10 @@ func (w *world) watch(_ context.Context, in activities.WatchInput) (activities.W
 	}
 	w.mu.Lock()
 	w.looks++
-	look := w.looks
+	look, judge := w.looks, w.judge
 	w.mu.Unlock()
-	if w.judge != nil {
-		switch end := w.judge(look, in); {
+	if judge != nil {
+		switch end := judge(look, in); {
 		case end != nil && end.Why == "":
 			return activities.Watch{}, again(in)
 		case end != nil:
@@ -388,6 +388,8 @@ func (w *world) end(change ...func(*spec.Spec)) string {
 // check is what holds for every end: nothing held, the target given back, one fleet
 // with all the traffic wherever one served before, and no candidate without traffic.
 func (w *world) check(s release.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	require.True(w.t, s.Phase.Ended(), "ended in %s: %v", s.Phase, w.env.GetWorkflowError())
 	require.Empty(w.t, w.wrong)
 	require.Empty(w.t, w.holds, "scale-in is held after the end")
