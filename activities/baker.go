@@ -26,7 +26,7 @@ const sweepWithin = 30 * time.Second
 // attempt finished is taken instead of baking again. ErrTemplate when the template,
 // or what it runs, is wrong.
 func (b *Baker) BakeImage(ctx context.Context, in BakeInput) (release.Image, error) {
-	p, err := b.Platforms.Get(in.Place.Platform)
+	p, err := b.Platforms.at(in.Place)
 	if err != nil {
 		return release.Image{}, err
 	}
@@ -114,7 +114,7 @@ func distribute(ctx context.Context, images platform.Images, regions []string, r
 
 // SweepBake removes what an interrupted bake of the release left and says what.
 func (b *Baker) SweepBake(ctx context.Context, in SweepInput) ([]string, error) {
-	p, err := b.Platforms.Get(in.Place.Platform)
+	p, err := b.Platforms.at(in.Place)
 	if err != nil {
 		return nil, err
 	}

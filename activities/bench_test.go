@@ -3,6 +3,7 @@ package activities_test
 import (
 	"context"
 	"errors"
+	"github.com/switchyard/switchyard/platform"
 	"testing"
 	"time"
 
@@ -38,7 +39,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{t: t, cloud: fakeplatform.New()}
-	set := activities.Set{"fake": b.cloud.Platform("fake")}
+	set := activities.Set{"fake": platform.Fixed(b.cloud.Platform("fake"))}
 	poll := activities.Poll{From: time.Millisecond, To: time.Millisecond}
 	b.all = activities.All{
 		Environments: &activities.Environments{TaskQueue: "q"},

@@ -17,7 +17,7 @@ import (
 // big enough is answered at once; a smaller one is grown and waited for. The need
 // is measured anew at every look. ErrCapacity when it is not big enough in time.
 func (f *Fleets) Capacity(ctx context.Context, in CapacityInput) (release.Parity, error) {
-	p, err := f.Platforms.Get(in.Place.Platform)
+	p, err := f.Platforms.at(in.Place)
 	if err != nil {
 		return release.Parity{}, err
 	}

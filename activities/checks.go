@@ -60,7 +60,7 @@ func (c *Checks) now() time.Time {
 // when that is not so within Within. A round whose answers are in doubt counts
 // neither for nor against the fleet, but the row starts anew.
 func (c *Checks) VerifyFleet(ctx context.Context, in VerifyInput) (Verified, error) {
-	p, err := c.Platforms.Get(in.Place.Platform)
+	p, err := c.Platforms.at(in.Place)
 	if err != nil {
 		return Verified{}, err
 	}

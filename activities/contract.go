@@ -17,6 +17,7 @@ type Place struct {
 	Region   string         `json:"region,omitempty"`
 	Target   release.Target `json:"target"`
 	Release  string         `json:"release"`
+	Settings spec.Settings  `json:"settings,omitzero"` // what the platform has to know of the spec
 }
 
 // bakeTag marks what the bake of this release makes until it is accepted. An id
@@ -87,7 +88,8 @@ type ProvisionInput struct {
 	Version   string        `json:"version"`
 	Instances int           `json:"instances"`
 	Spec      spec.Fleet    `json:"spec"`
-	Within    spec.Duration `json:"within"` // longest time until ready
+	Within    spec.Duration `json:"within"`         // longest time until ready
+	Like      string        `json:"like,omitempty"` // live fleet whose operational settings are carried over
 }
 
 // CapacityInput asks that Fleet can take the load of Carrying: scale-in of both is
@@ -97,6 +99,7 @@ type CapacityInput struct {
 	Fleet    string        `json:"fleet"`
 	Carrying string        `json:"carrying,omitempty"` // fleet that has the traffic now
 	Least    int           `json:"least"`              // instances needed whatever Carrying has
+	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
 	Within   spec.Duration `json:"within"`
 }
 
@@ -130,6 +133,17 @@ type RetireInput struct {
 	Within spec.Duration `json:"within"` // longest time for all of it
 }
 
+// ProveInput asks to boot one instance from the image, alone, and to prove it by the
+// spec's checks. Nothing of it is left afterwards.
+type ProveInput struct {
+	Place        Place             `json:"place"`
+	Fleet        string            `json:"fleet"` // name of the fleet of one that is made for it
+	Image        string            `json:"image"`
+	Version      string            `json:"version"`
+	Spec         spec.Fleet        `json:"spec"`
+	Verification spec.Verification `json:"verification"`
+}
+
 // VerifyInput asks to prove a fleet by the spec's checks.
 type VerifyInput struct {
 	Place        Place             `json:"place"`
@@ -155,11 +169,12 @@ type WatchInput struct {
 	HealthPath string            `json:"healthPath"`
 	Checks     []spec.Check      `json:"checks,omitempty"`
 	Soak       spec.Soak         `json:"soak"`
-	Baseline   release.Requests  `json:"baseline"`        // counters at the switch
-	Known      release.Readiness `json:"known,omitzero"`  // readiness the workflow knows; a change ends the watch
-	Weights    release.Weights   `json:"weights"`         // shares the release set; a change ends the watch
-	Until      time.Time         `json:"until,omitzero"`  // for a short watch: ends well at this time
-	Before     release.Watched   `json:"before,omitzero"` // what an earlier watch remembers
+	Baseline   release.Requests  `json:"baseline"`          // counters at the switch
+	Known      release.Readiness `json:"known,omitzero"`    // readiness the workflow knows; a change ends the watch
+	Weights    release.Weights   `json:"weights"`           // shares the release set; a change ends the watch
+	Noticed    []string          `json:"noticed,omitempty"` // irregularities the workflow knows; a change ends the watch
+	Until      time.Time         `json:"until,omitzero"`    // for a short watch: ends well at this time
+	Before     release.Watched   `json:"before,omitzero"`   // what an earlier watch remembers
 }
 
 // Why a watch ended.
@@ -168,6 +183,7 @@ const (
 	WatchDone      = "done"      // Until was reached and the last look was good
 	WatchReadiness = "readiness" // a rollback would work now and did not before, or the other way round
 	WatchOutOfBand = "out-of-band"
+	WatchNoticed   = "noticed" // something was changed by hand or is missing, or is again as it was
 	WatchUnknown   = "unknown" // looks have been inconclusive for too long
 )
 
@@ -180,6 +196,7 @@ type Watch struct {
 	Readiness release.Readiness `json:"readiness"`
 	Counts    release.Counts    `json:"counts"`
 	Weights   release.Weights   `json:"weights"`
+	Noticed   []string          `json:"noticed,omitempty"` // what is not as the release left it, in words
 }
 
 // NotifyInput tells people of an event.

@@ -23,7 +23,7 @@ type Fleets struct {
 // that is not ready within Within ends it with ErrNotReady and the reason of every
 // instance; the fleet is left for the clean-up.
 func (f *Fleets) Provision(ctx context.Context, in ProvisionInput) (release.Fleet, error) {
-	p, err := f.Platforms.Get(in.Place.Platform)
+	p, err := f.Platforms.at(in.Place)
 	if err != nil {
 		return release.Fleet{}, err
 	}
@@ -104,7 +104,7 @@ func progress(f release.Fleet, want int, err error) string {
 // ReleaseHolds ends the scale-in holds of the release. Every fleet is tried; the
 // errors are joined. A fleet without the hold, or that is gone, is a success.
 func (f *Fleets) ReleaseHolds(ctx context.Context, in HoldsInput) error {
-	p, err := f.Platforms.Get(in.Place.Platform)
+	p, err := f.Platforms.at(in.Place)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Scanned struct {
 // the image, if a bake made it, was removed; ErrProvenance says what could not be
 // proven. An image that can't be read is not accepted.
 func (b *Baker) ScanImage(ctx context.Context, in ScanInput) (Scanned, error) {
-	p, err := b.Platforms.Get(in.Place.Platform)
+	p, err := b.Platforms.at(in.Place)
 	if err != nil {
 		return Scanned{}, err
 	}
@@ -126,7 +126,7 @@ func places(findings []Finding) string {
 // says are in use. Fleets that can't be read end it before anything is removed. It
 // returns the refs that are gone; what could not be removed is in the error.
 func (b *Baker) RetireImages(ctx context.Context, in RetireImagesInput) ([]string, error) {
-	p, err := b.Platforms.Get(in.Place.Platform)
+	p, err := b.Platforms.at(in.Place)
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type Planner struct {
 // that can't be read is an error and never an empty observation.
 func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, error) {
 	s := in.Request.Spec
-	p, err := pl.Platforms.Get(s.Platform)
+	p, err := pl.Platforms.Open(s.Platform, s.Settings())
 	if err != nil {
 		return release.Plan{}, err
 	}

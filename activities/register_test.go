@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"github.com/switchyard/switchyard/platform"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -53,7 +54,7 @@ func TestACallThatWasCancelledInsideIsAFailureOfTheActivity(t *testing.T) {
 	b := newBench(t)
 	p := b.cloud.Platform("fake")
 	p.Router = breaking{p.Router}
-	b.all.Traffic.Platforms = activities.Set{"fake": p}
+	b.all.Traffic.Platforms = activities.Set{"fake": platform.Fixed(p)}
 	_, err := run[activities.Shift](b, activities.ShiftTraffic, activities.ShiftInput{Place: place, Expected: allBlue, Want: allGreen})
 	requireKind(t, err, "Unknown", false)
 }

@@ -23,7 +23,7 @@ type Retired struct {
 // router gives it a share, or requests still arrive at the end of Within; nothing
 // is removed then.
 func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
-	p, err := f.Platforms.Get(in.Place.Platform)
+	p, err := f.Platforms.at(in.Place)
 	if err != nil {
 		return Retired{}, err
 	}

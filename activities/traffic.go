@@ -20,7 +20,7 @@ type Traffic struct {
 // that are neither end it with ErrOutOfBand: somebody else's change is not
 // overwritten. The shares that are in force are the error's details.
 func (t *Traffic) ShiftTraffic(ctx context.Context, in ShiftInput) (Shift, error) {
-	p, err := t.Platforms.Get(in.Place.Platform)
+	p, err := t.Platforms.at(in.Place)
 	if err != nil {
 		return Shift{}, err
 	}

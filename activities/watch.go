@@ -26,7 +26,7 @@ const (
 // before it reports the failure. It returns when the workflow has to know
 // something; see the reasons why a watch ends.
 func (c *Checks) WatchFleet(ctx context.Context, in WatchInput) (Watch, error) {
-	p, err := c.Platforms.Get(in.Place.Platform)
+	p, err := c.Platforms.at(in.Place)
 	if err != nil {
 		return Watch{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"context"
 
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 )
 
 // Platform is one place where fleets run.
@@ -18,6 +19,17 @@ type Platform struct {
 	Images Images
 	Fleets Fleets
 	Router Router
+	Doctor Doctor // nil: there is nothing to examine
+}
+
+// Opener opens a platform with the settings of a release's spec. It makes no call and
+// may be asked for every activity: what is worth sharing, such as clients and their
+// credentials, is shared behind it. KindInvalid when the settings can't work.
+type Opener func(spec.Settings) (Platform, error)
+
+// Fixed is the opener of a platform that needs no settings.
+func Fixed(p Platform) Opener {
+	return func(spec.Settings) (Platform, error) { return p, nil }
 }
 
 // Images finds and keeps images. Baking is Packer's work, not a platform's.
@@ -26,7 +38,8 @@ type Images interface {
 	Find(ctx context.Context, q ImageQuery) ([]release.Image, error)
 	// Get reads one image in one region. KindNotFound when it is not there.
 	Get(ctx context.Context, region, ref string) (release.Image, error)
-	// Copy makes the image available in the region and returns its ref there.
+	// Copy makes the image available in the region, to whom the settings say, waits until
+	// it is, and returns its ref there. Copies to several regions may run at once.
 	Copy(ctx context.Context, region, ref string) (string, error)
 	// Root makes the image's file system readable for a scan and returns its
 	// directory; "" when the platform cannot show it. The caller only reads.
@@ -48,6 +61,10 @@ type ImageQuery struct {
 
 // Fleets makes, reads, resizes and removes fleets.
 type Fleets interface {
+	// Preflight says what stands against making this fleet, and what is in doubt: quotas,
+	// instance types that are not offered, a route that has no place. It changes nothing and
+	// is asked before anything is baked, so the spec may have no image yet.
+	Preflight(ctx context.Context, s FleetSpec) ([]Finding, error)
 	// Provision asks for a fleet and returns at once, before its instances are in
 	// service; Describe tells how they do. The same name again with the same spec
 	// returns the fleet as it is; with another spec it is a KindConflict.
@@ -82,6 +99,24 @@ type FleetSpec struct {
 	Environment map[string]string `json:"environment,omitempty"` // plain values, given to the process at start
 	Secrets     map[string]string `json:"secrets,omitempty"`     // name → reference (never the value), resolved where the process starts
 	HealthPath  string            `json:"healthPath"`
+	Like        string            `json:"like,omitempty"`   // live fleet whose operational settings are carried over, as far as the platform has any
+	HeldBy      string            `json:"heldBy,omitempty"` // who holds scale-in from the first moment; "" nobody
+	Alone       bool              `json:"alone,omitempty"`  // never part of a route, not even without a share: an instance that is only looked at
+}
+
+// Finding is one thing that was examined.
+type Finding struct {
+	Subject  string `json:"subject"`            // what was examined: "vCPU quota in eu-west-1"
+	Problem  string `json:"problem,omitempty"`  // what is wrong; "" when it is as it should be
+	Advice   string `json:"advice,omitempty"`   // what to do about it
+	Blocking bool   `json:"blocking,omitempty"` // a release would fail
+}
+
+// Doctor examines whether a release with these settings could run at all:
+// credentials, permissions, routes, quotas. It changes nothing. An error means that
+// examining failed, not that something is wrong.
+type Doctor interface {
+	Examine(ctx context.Context, region string, target release.Target) ([]Finding, error)
 }
 
 // Router splits the traffic of a target between its fleets in one region.

@@ -45,6 +45,7 @@ type Fleet struct {
 	ScaleInHeld string     `json:"scaleInHeld,omitempty"` // who holds scale-in; empty when nobody does
 	Instances   []Instance `json:"instances,omitempty"`
 	CreatedAt   time.Time  `json:"createdAt"`
+	Notices     []string   `json:"notices,omitempty"` // what happened to it that the release did not ask for, in words
 }
 
 // Managed says whether a release of Switchyard made the fleet.

@@ -148,10 +148,11 @@ func JudgeReadiness(previous *Fleet, need int, why string, now time.Time) Readin
 
 // Parity is the capacity of a fleet measured against what the load needs.
 type Parity struct {
-	Fleet     string `json:"fleet"`
-	Need      int    `json:"need"`
-	Desired   int    `json:"desired"`
-	InService int    `json:"inService"`
+	Fleet     string   `json:"fleet"`
+	Need      int      `json:"need"`
+	Desired   int      `json:"desired"`
+	InService int      `json:"inService"`
+	Notices   []string `json:"notices,omitempty"` // what somebody else changed, in words
 }
 
 // Enough says whether the fleet can take the traffic.

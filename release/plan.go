@@ -15,6 +15,7 @@ import (
 type Observed struct {
 	InputDigest string           `json:"inputDigest,omitempty"` // over everything the bake would read
 	Reusable    *Image           `json:"reusable,omitempty"`    // an image with that digest that exists already
+	Parent      *Image           `json:"parent,omitempty"`      // the image to build on, where the spec names it by its provenance
 	Regions     []ObservedRegion `json:"regions"`
 }
 
@@ -42,7 +43,8 @@ type Plan struct {
 	Image   PlanImage    `json:"image"`
 	Regions []PlanRegion `json:"regions"`
 	Steps   []string     `json:"steps"`
-	Digest  string       `json:"digest"` // "sha256:…" over all the rest and the spec
+	Doubts  []string     `json:"doubts,omitempty"` // what the platform found in doubt, and does not stand against the release
+	Digest  string       `json:"digest"`           // "sha256:…" over all the rest and the spec
 }
 
 // PlanImage is the image the plan releases.
@@ -50,6 +52,7 @@ type PlanImage struct {
 	Action      string `json:"action"`
 	Ref         string `json:"ref,omitempty"` // known before the bake when reused or existing
 	InputDigest string `json:"inputDigest,omitempty"`
+	Parent      string `json:"parent,omitempty"` // ref of the image that is built on, where the spec names it by its provenance
 }
 
 // PlanRegion is what the plan does in one region.

@@ -17,7 +17,7 @@ import (
 )
 
 // A worker is built of ports; what is behind them does not matter here.
-var somewhere = activities.Set{"nowhere": platform.Platform{Name: "nowhere"}}
+var somewhere = activities.Set{"nowhere": platform.Fixed(platform.Platform{Name: "nowhere"})}
 
 type noBakery struct{ activities.Bakery }
 

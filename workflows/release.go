@@ -263,6 +263,7 @@ func (r *releaseRun) place(region string) activities.Place {
 	return activities.Place{
 		Platform: r.state.Request.Spec.Platform, Region: region,
 		Target: r.state.Request.Target(), Release: r.state.Request.ID,
+		Settings: r.state.Request.Spec.Settings(),
 	}
 }
 

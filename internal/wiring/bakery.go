@@ -38,7 +38,7 @@ func Platforms(localCloud string) (activities.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return activities.Set{local.Name: p}, nil
+	return activities.Set{local.Name: platform.Fixed(p)}, nil
 }
 
 // BakeDir is the folder of a release's bakes; packer.log of each attempt is below it.

@@ -73,6 +73,12 @@ func fleetPath(region, name, rest string) string {
 	return regionPath(region, "/fleets/"+url.PathEscape(name)+rest)
 }
 
+// Preflight finds nothing: one machine has no quota, and what a spec asks of it is
+// checked when the fleet is made.
+func (f fleets) Preflight(context.Context, platform.FleetSpec) ([]platform.Finding, error) {
+	return nil, nil
+}
+
 func (f fleets) Provision(ctx context.Context, s platform.FleetSpec) (release.Fleet, error) {
 	var out release.Fleet
 	err := f.c.do(ctx, call{op: "provision fleet", resource: in(s.Name, s.Region), method: http.MethodPut,

@@ -42,7 +42,7 @@ var fleetCases = []testCase{
 	}},
 	{"a fleet of an image that is not there is refused", func(s *suite) {
 		spec := s.spec("one", 0, 1)
-		spec.Image = noImage
+		spec.Image = s.NoImage
 		_, err := s.Platform.Fleets.Provision(s.ctx, spec)
 		s.requireKind(platform.KindNotFound, err)
 		_, err = s.Platform.Fleets.Describe(s.ctx, s.Region, spec.Name)
@@ -100,6 +100,36 @@ var fleetCases = []testCase{
 		}
 		require.Empty(s, s.describe(f.Name).ScaleInHeld)
 		require.NoError(s, s.Platform.Fleets.Resize(s.ctx, s.Region, f.Name, 3, 1))
+	}},
+	{"a fleet can be held from its first moment", func(s *suite) {
+		spec := s.spec("one", 0, 2)
+		spec.HeldBy = "release-1"
+		s.provision(spec)
+		f := s.inService(spec.Name, 2)
+		require.Equal(s, "release-1", f.ScaleInHeld)
+		s.requireKind(platform.KindConflict, s.Platform.Fleets.Resize(s.ctx, s.Region, f.Name, 2, 1))
+		require.NoError(s, s.Platform.Fleets.HoldScaleIn(s.ctx, s.Region, f.Name, "release-1"))
+		require.NoError(s, s.Platform.Fleets.ReleaseScaleIn(s.ctx, s.Region, f.Name, "release-1"))
+		require.NoError(s, s.Platform.Fleets.Resize(s.ctx, s.Region, f.Name, 2, 1))
+	}},
+	{"a fleet that stands alone is no part of the route", func(s *suite) {
+		spec := s.spec("alone", 0, 1)
+		spec.Alone = true
+		s.provision(spec)
+		f := s.inService(spec.Name, 1)
+		a, _, err := s.get("http://"+f.Instances[0].Address, nil)
+		require.NoError(s, err)
+		require.Equal(s, "v1", a.Version)
+		s.requireWeights(nil)
+	}},
+	{"what could be made is examined before it is made", func(s *suite) {
+		findings, err := s.Platform.Fleets.Preflight(s.ctx, s.spec("one", 0, 2))
+		require.NoError(s, err)
+		for _, f := range findings {
+			require.False(s, f.Blocking, "%+v", f)
+		}
+		_, err = s.Platform.Fleets.Describe(s.ctx, s.Region, s.Prefix+"one")
+		s.requireKind(platform.KindNotFound, err)
 	}},
 	{"retiring removes a fleet, once and again, and its name can be used anew", func(s *suite) {
 		f := s.fleet("one", 0, 1)

@@ -32,7 +32,7 @@ var imageCases = []testCase{
 		require.NoError(s, err)
 		require.Equal(s, "v1", i.Version)
 		require.Equal(s, s.Target.Application, i.Application)
-		_, err = s.Platform.Images.Get(s.ctx, s.Region, noImage)
+		_, err = s.Platform.Images.Get(s.ctx, s.Region, s.NoImage)
 		s.requireKind(platform.KindNotFound, err)
 	}},
 	{"copying an image makes it available, again and again", func(s *suite) {
@@ -42,7 +42,7 @@ var imageCases = []testCase{
 			_, err = s.Platform.Images.Get(s.ctx, s.SecondRegion, ref)
 			require.NoError(s, err)
 		}
-		_, err := s.Platform.Images.Copy(s.ctx, s.SecondRegion, noImage)
+		_, err := s.Platform.Images.Copy(s.ctx, s.SecondRegion, s.NoImage)
 		s.requireKind(platform.KindNotFound, err)
 	}},
 	{"an image's root can be read, where the platform can show it", func(s *suite) {

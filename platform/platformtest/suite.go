@@ -23,6 +23,7 @@ type Harness struct {
 	SecondRegion string
 	Target       release.Target
 	Images       [2]string         // refs in Region; their versions are "v1" and "v2", the second one the newest
+	NoImage      string            // a ref of the right form that no image has; default: a digest
 	Command      []string          // starts the application (see MaybeServe)
 	Environment  map[string]string // for the application to know what it is
 	Prefix       string            // of fleet names, so that runs do not meet
@@ -51,6 +52,9 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 			h := newHarness(t)
 			if h.Wait == 0 {
 				h.Wait = 30 * time.Second
+			}
+			if h.NoImage == "" {
+				h.NoImage = noImage
 			}
 			c.run(&suite{Harness: h, T: t, ctx: t.Context()})
 		})

@@ -11,7 +11,7 @@ import (
 // rules are the findings that need more than one value: what contradicts and what
 // must not repeat. They see the spec with its defaults.
 var rules = []func(*checker, Spec){
-	imageRule, provenanceRule, sameNamesRule, regionsRule, commandRule, checksRule, roundsRule,
+	imageRule, parentRule, provenanceRule, sameNamesRule, regionsRule, commandRule, platformRule, awsRule, referencesRule, checksRule, roundsRule,
 	gatesRule, soakRule, windowRule, deadlineRule, notificationsRule,
 }
 
@@ -23,6 +23,13 @@ func imageRule(c *checker, s Spec) {
 		c.report("image.existing", allowed, "packer and existing contradict each other; an image is either baked or exists")
 	case !packer && !existing:
 		c.report("image", allowed, "neither packer nor existing is given; there is nothing to release")
+	}
+}
+
+func parentRule(c *checker, s Spec) {
+	p := s.Image.Packer
+	if p != nil && p.Parent != "" && p.ParentOf != nil && c.sound("image.packer.parent", "image.packer.parentOf") {
+		c.report("image.packer.parentOf", "at most one of parent and parentOf", "parent and parentOf contradict each other; an image is built on one image")
 	}
 }
 
@@ -74,6 +81,9 @@ func regionsRule(c *checker, s Spec) {
 }
 
 func commandRule(c *checker, s Spec) {
+	if len(s.Fleet.Command) == 0 && s.Platform == PlatformLocal && c.sound("fleet.command", "platform") {
+		c.report("fleet", "command with at least one entry", "the command is missing; the local platform starts the program itself")
+	}
 	if len(s.Fleet.Command) > 0 && !strings.HasPrefix(s.Fleet.Command[0], "/") && c.sound("fleet.command[0]") {
 		c.report("fleet.command[0]", "an absolute path inside the image, such as /usr/local/bin/app",
 			"%s is not an absolute path; no shell and no PATH looks for it", quote(s.Fleet.Command[0]))

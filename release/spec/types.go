@@ -20,6 +20,12 @@ package spec
 // APIVersion is the version of the format this package reads.
 const APIVersion = "switchyard/v1"
 
+// The platforms.
+const (
+	PlatformLocal = "local"
+	PlatformAWS   = "aws"
+)
+
 // The roles of a region.
 const (
 	RoleActive  = "active"
@@ -71,7 +77,9 @@ type Spec struct {
 	// The image to release: baked by Packer or an existing one.
 	Image Image `json:"image" yaml:"image" need:"required"`
 	// Where the fleets run.
-	Platform string `json:"platform,omitempty" yaml:"platform,omitempty" default:"local" enum:"local"`
+	Platform string `json:"platform,omitempty" yaml:"platform,omitempty" default:"local" enum:"local,aws"`
+	// What platform aws needs to know; given with it and only with it.
+	AWS *AWS `json:"aws,omitempty" yaml:"aws,omitempty"`
 	// Regions the release covers; names are unique.
 	Regions []Region `json:"regions" yaml:"regions" need:"required" min:"1" max:"32"`
 	// The fleet made in each region.
@@ -102,8 +110,10 @@ type Spec struct {
 type Image struct {
 	// Bake the image with Packer.
 	Packer *Packer `json:"packer,omitempty" yaml:"packer,omitempty"`
-	// Use an image that exists, by its digest.
-	Existing string `json:"existing,omitempty" yaml:"existing,omitempty" form:"digest"`
+	// Use an image that exists: by its digest on the local platform, by the id of the AMI in the first region on AWS.
+	Existing string `json:"existing,omitempty" yaml:"existing,omitempty" form:"image"`
+	// Boot one instance from the image, alone and without traffic, and ask it the checks of verification, before fleets are made of it.
+	Prove bool `json:"prove,omitempty" yaml:"prove,omitempty" default:"false"`
 	// Proof of how the image was built.
 	Provenance Provenance `json:"provenance,omitzero" yaml:"provenance,omitempty"`
 	// The search for secrets in the image.
@@ -125,7 +135,17 @@ type Packer struct {
 	// Bake even when an image of the same inputs exists.
 	Rebake bool `json:"rebake,omitempty" yaml:"rebake,omitempty" default:"false"`
 	// Image to build on. Empty: what the template says.
-	Parent string `json:"parent,omitempty" yaml:"parent,omitempty" form:"digest"`
+	Parent string `json:"parent,omitempty" yaml:"parent,omitempty" form:"image"`
+	// Build on the newest image of another application. The plan pins which one that is.
+	ParentOf *ParentOf `json:"parentOf,omitempty" yaml:"parentOf,omitempty"`
+}
+
+// ParentOf names the image to build on by its provenance.
+type ParentOf struct {
+	// Application the image was baked for, such as a base or a middleware.
+	Application string `json:"application" yaml:"application" need:"required" form:"name"`
+	// Version the image was baked of. Absent: the newest image of any version.
+	Version string `json:"version,omitempty" yaml:"version,omitempty" form:"version"`
 }
 
 // Provenance says what must be proven about the image's build.
@@ -136,10 +156,12 @@ type Provenance struct {
 	PublicKey string `json:"publicKey,omitempty" yaml:"publicKey,omitempty" form:"path"`
 }
 
-// SecretScan tunes the search for secrets in the image. It cannot be switched off.
+// SecretScan tunes the search for secrets in the image. It cannot be switched off where the image's files can be read.
 type SecretScan struct {
 	// Paths in the image whose findings are accepted, as glob patterns.
 	Allow []string `json:"allow,omitempty" yaml:"allow,omitempty" form:"glob"`
+	// What happens to an image whose files the platform can't show, as an AMI's: refuse it, or accept it unsearched.
+	Unreadable string `json:"unreadable,omitempty" yaml:"unreadable,omitempty" default:"refuse" enum:"refuse,accept"`
 }
 
 // Region is one place the release covers.
@@ -152,18 +174,22 @@ type Region struct {
 	Wave int `json:"wave,omitempty" yaml:"wave,omitempty" default:"1" min:"1" max:"32"`
 	// Instances in this region. Absent: as many as fleet.instances says.
 	Instances int `json:"instances,omitempty" yaml:"instances,omitempty" min:"1" max:"1000"`
+	// The region's load balancer and network; given with platform aws and only with it.
+	AWS *AWSRegion `json:"aws,omitempty" yaml:"aws,omitempty"`
 }
 
 // Fleet is what is made in each region.
 type Fleet struct {
 	// Number of instances.
 	Instances int `json:"instances" yaml:"instances" need:"required" min:"1" max:"1000"`
-	// Program that serves, as an absolute path inside the image, and its arguments.
-	Command []string `json:"command" yaml:"command" need:"required" min:"1"`
+	// Program that serves, as an absolute path inside the image, and its arguments. Needed on the local platform; on AWS
+	// absent means that the image starts its program by itself.
+	Command []string `json:"command,omitempty" yaml:"command,omitempty"`
 	// Environment variables given to the process at start, never baked.
 	Environment map[string]string `json:"environment,omitempty" yaml:"environment,omitempty" keys:"variable"`
-	// Secret environment variables, each a reference that is resolved where the process starts.
-	Secrets map[string]string `json:"secrets,omitempty" yaml:"secrets,omitempty" keys:"variable" form:"reference"`
+	// Secret environment variables, each a reference that is resolved where the process starts: env: and file: on the
+	// local platform, ssm: and secretsmanager: on AWS.
+	Secrets map[string]string `json:"secrets,omitempty" yaml:"secrets,omitempty" keys:"variable" form:"fleetReference"`
 	// Path that answers 200 when the instance can serve.
 	HealthPath string `json:"healthPath,omitempty" yaml:"healthPath,omitempty" default:"/healthz" form:"urlPath"`
 	// Longest time until every instance of a new fleet is in service.

@@ -14,9 +14,10 @@ import (
 
 // Cloud is the whole platform. Its fields may be set before it is used.
 type Cloud struct {
-	ReadyAfter int              // reads of a fleet until its new instances are in service
-	ImageRoot  string           // answer of Images.Root
-	Now        func() time.Time // clock of the counters
+	Findings   []platform.Finding // what a preflight finds
+	ReadyAfter int                // reads of a fleet until its new instances are in service
+	ImageRoot  string             // answer of Images.Root
+	Now        func() time.Time   // clock of the counters
 
 	mu       sync.Mutex
 	fleets   map[string]*fleet // by region/name

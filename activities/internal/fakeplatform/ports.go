@@ -90,6 +90,11 @@ func (p images) Sweep(_ context.Context, tag string) (removed []string, err erro
 	return removed, err
 }
 
+func (p fleets) Preflight(context.Context, platform.FleetSpec) (out []platform.Finding, err error) {
+	err = p.c.do("Fleets.Preflight", func() error { out = p.c.Findings; return nil })
+	return out, err
+}
+
 func (p fleets) Provision(_ context.Context, s platform.FleetSpec) (out release.Fleet, err error) {
 	err = p.c.do("Fleets.Provision", func() error {
 		f, ok := p.c.fleets[key(s.Region, s.Name)]
@@ -99,7 +104,7 @@ func (p fleets) Provision(_ context.Context, s platform.FleetSpec) (out release.
 		case ok && f.Name != "":
 		default:
 			made := &fleet{spec: s, Fleet: release.Fleet{
-				Name: s.Name, Region: s.Region, Target: s.Target, Release: s.Release, Version: s.Version, Image: s.Image, Desired: s.Instances,
+				Name: s.Name, Region: s.Region, Target: s.Target, Release: s.Release, Version: s.Version, Image: s.Image, Desired: s.Instances, ScaleInHeld: s.HeldBy,
 			}}
 			if ok {
 				made.stuck = f.stuck

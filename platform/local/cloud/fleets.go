@@ -87,7 +87,7 @@ func (c *Cloud) provision(s platform.FleetSpec) (release.Fleet, error) {
 	if _, err := c.ensureRoute(r, s.Target); err != nil {
 		return release.Fleet{}, err
 	}
-	f = &fleet{Spec: s, Desired: s.Instances, CreatedAt: time.Now().UTC()}
+	f = &fleet{Spec: s, Desired: s.Instances, HeldBy: s.HeldBy, CreatedAt: time.Now().UTC()}
 	c.state.Fleets[f.key()] = f
 	c.fill(r, f, "starting")
 	if err := c.save(); err != nil {
