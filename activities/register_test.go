@@ -2,7 +2,6 @@ package activities_test
 
 import (
 	"context"
-	"github.com/switchyard/switchyard/platform"
 	"go/ast"
 	"go/parser"
 	"go/token"
