@@ -16,6 +16,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # The programs Switchyard runs, and the ones that only check and generate its code.
 RUN_TOOLS := caddy packer temporal
+AWS_TOOLS := packer-plugin-amazon
 DEV_TOOLS := packer-sdc workflowcheck golangci-lint
 
 # More arguments for `make demo` and `make dev`, as in: make demo ARGS=--keep
@@ -78,6 +79,10 @@ tools: run-tools dev-tools ## every tool in bin/: from PATH where the version fi
 run-tools:
 	@tools/ensure $(RUN_TOOLS)
 
+.PHONY: aws-tools
+aws-tools: ## Packer's amazon plugin in bin/, for images on AWS
+	@tools/ensure $(AWS_TOOLS)
+
 .PHONY: dev-tools
 dev-tools:
 	@tools/ensure $(DEV_TOOLS)
@@ -85,6 +90,10 @@ dev-tools:
 .PHONY: browser
 browser: ## the Chromium of the browser test: installs it as root on Debian, else says how
 	@tools/browser
+
+.PHONY: moto
+moto: ## the AWS emulator of tests and of the AWS lab, in .venv
+	@tools/moto/install
 
 .PHONY: clean
 clean: ## remove bin/ and the state of dev and demo (.switchyard/)
