@@ -19,7 +19,8 @@ import (
 //	4  rejected           a gate was refused, or nobody approved in time
 //	5  aborted            ended by an order or a cancellation before traffic moved
 //	6  failed             the release failed, or a rollback did not work: look at it
-//	7  refused            the target is held by another release, or an order does not fit
+//	7  refused            the target is held by another release, an order does not fit, or
+//	                      an examination found what blocks a release
 //	8  time-out           --timeout passed; the release goes on
 //	9  unreachable        Temporal, or a worker, did not answer
 type ExitCode int

@@ -197,7 +197,7 @@ Temporal is found through --address and --profile, the TEMPORAL_* variables, or 
 			root.AddCommand(c)
 		}
 	}
-	add("release", a.validateCmd(), a.planCmd(), a.releaseCmd())
+	add("release", a.validateCmd(), a.doctorCmd(), a.planCmd(), a.releaseCmd())
 	add("order", a.orderCmds()...)
 	add("look", a.statusCmd(), a.listCmd(), a.watchCmd(), a.logsCmd())
 	add("run", a.workerCmd(), a.devCmd(), a.demoCmd(), a.setupCmd())
