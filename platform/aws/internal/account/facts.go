@@ -9,6 +9,10 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 )
 
+// factsAge is how long a fact may be old that changes only when someone rebuilds the
+// load balancer.
+const factsAge = 5 * time.Minute
+
 // LoadBalancer reads what a load balancer is: name, scheme, DNS name, zones. The answer
 // may be 5 minutes old. KindNotFound when it is not there.
 func (a *Account) LoadBalancer(ctx context.Context, arn string) (elbtypes.LoadBalancer, error) {

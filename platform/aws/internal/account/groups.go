@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,7 +68,8 @@ func (a *Account) describeGroups(ctx context.Context, what string, names []strin
 // a target group has no group we know of, or the last listing is older than 5 minutes.
 // A group that somebody attached beside a known one is seen within that time.
 func (a *Account) Attached(ctx context.Context, targetGroupARNs ...string) (map[string][]astypes.AutoScalingGroup, error) {
-	if names := a.attached.names(targetGroupARNs); names != nil {
+	arns := slices.Compact(slices.Sorted(slices.Values(targetGroupARNs)))
+	if names := a.attached.names(arns); names != nil {
 		found, err := a.Groups(ctx, names...)
 		if err != nil {
 			return nil, err
@@ -78,7 +80,7 @@ func (a *Account) Attached(ctx context.Context, targetGroupARNs ...string) (map[
 				groups = append(groups, g)
 			}
 		}
-		if by := byTarget(groups, targetGroupARNs); len(by) == len(slices.Compact(slices.Sorted(slices.Values(targetGroupARNs)))) {
+		if by := byTarget(groups, arns); len(by) == len(arns) {
 			return by, nil
 		}
 	}
@@ -86,7 +88,7 @@ func (a *Account) Attached(ctx context.Context, targetGroupARNs ...string) (map[
 	if err != nil {
 		return nil, err
 	}
-	return byTarget(groups, targetGroupARNs), nil
+	return byTarget(groups, arns), nil
 }
 
 // byTarget sorts groups by the target groups asked for; one without a group is absent.
@@ -117,12 +119,12 @@ func targetsOf(g astypes.AutoScalingGroup) []string {
 // only says whom to ask about; what is attached is always read.
 type attachments struct {
 	mu   sync.Mutex
-	when time.Time
-	by   map[string]map[string]bool // target group to names of groups
+	when time.Time                       // the last listing of the region began
+	by   map[string]map[string]time.Time // target group to names of groups, and when they were seen
 }
 
 func newAttachments() *attachments {
-	return &attachments{by: map[string]map[string]bool{}}
+	return &attachments{by: map[string]map[string]time.Time{}}
 }
 
 // names are those to ask about, nil when the region has to be listed.
@@ -145,10 +147,16 @@ func (m *attachments) names(arns []string) []string {
 	return slices.Compact(names)
 }
 
-// listed begins the memory anew with a listing of the whole region.
-func (m *attachments) listed(when time.Time, groups []astypes.AutoScalingGroup) {
+// listed forgets what was seen before a listing of the whole region and is not in it.
+func (m *attachments) listed(began time.Time, groups []astypes.AutoScalingGroup) {
 	m.mu.Lock()
-	m.when, m.by = when, map[string]map[string]bool{}
+	m.when = began
+	for arn, names := range m.by {
+		maps.DeleteFunc(names, func(_ string, seen time.Time) bool { return seen.Before(began) })
+		if len(names) == 0 {
+			delete(m.by, arn)
+		}
+	}
 	m.mu.Unlock()
 	m.learn(groups)
 }
@@ -156,12 +164,13 @@ func (m *attachments) listed(when time.Time, groups []astypes.AutoScalingGroup) 
 func (m *attachments) learn(groups []astypes.AutoScalingGroup) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := time.Now()
 	for _, g := range groups {
 		for _, arn := range targetsOf(g) {
 			if m.by[arn] == nil {
-				m.by[arn] = map[string]bool{}
+				m.by[arn] = map[string]time.Time{}
 			}
-			m.by[arn][aws.ToString(g.AutoScalingGroupName)] = true
+			m.by[arn][aws.ToString(g.AutoScalingGroupName)] = now
 		}
 	}
 }

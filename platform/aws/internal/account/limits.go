@@ -6,17 +6,25 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 )
 
-// limits keeps the calls of one account and region below what AWS allows, attempt by
-// attempt, so that a worker does not starve what else runs in the account.
+// limits keeps the calls of one account and region well below what AWS allows, attempt
+// by attempt, so that a worker does not starve what else runs in the account. AWS
+// documents a bucket of 100 and 20 more a second for describes of EC2, each by itself
+// (docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html), and of 40 and 10 a
+// second for those of Elastic Load Balancing together
+// (docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html):
+// half of it is ours. Auto Scaling has one limit for all its calls and does not say
+// which. The other numbers are own choices, far above what releases need.
 type limits struct {
 	families map[string]*rate.Limiter
 	log      *slog.Logger
@@ -25,12 +33,13 @@ type limits struct {
 func newLimits(log *slog.Logger) *limits {
 	return &limits{log: log, families: map[string]*rate.Limiter{
 		"read " + ec2.ServiceID:                     rate.NewLimiter(10, 50),
-		"write " + ec2.ServiceID:                    rate.NewLimiter(2.5, 25),
+		"write " + ec2.ServiceID:                    rate.NewLimiter(2, 20),
 		"read " + autoscaling.ServiceID:             rate.NewLimiter(5, 20),
 		"write " + autoscaling.ServiceID:            rate.NewLimiter(2, 10),
 		"read " + elasticloadbalancingv2.ServiceID:  rate.NewLimiter(5, 20),
 		"write " + elasticloadbalancingv2.ServiceID: rate.NewLimiter(2, 10),
 		"read " + cloudwatch.ServiceID:              rate.NewLimiter(5, 10),
+		"read " + servicequotas.ServiceID:           rate.NewLimiter(2, 10),
 	}}
 }
 
@@ -68,10 +77,10 @@ func family(service, operation string) string {
 }
 
 // wait takes a token. Unlike the limiter's own Wait it waits out a context that ends
-// too early, and then returns that context's error.
+// too early, and then returns that context's error, which is not retried.
 func wait(ctx context.Context, limiter *rate.Limiter) error {
 	if err := ctx.Err(); err != nil {
-		return err
+		return &aws.RequestCanceledError{Err: err}
 	}
 	r := limiter.Reserve()
 	delay := r.Delay()
@@ -85,6 +94,6 @@ func wait(ctx context.Context, limiter *rate.Limiter) error {
 		return nil
 	case <-ctx.Done():
 		r.Cancel()
-		return ctx.Err()
+		return &aws.RequestCanceledError{Err: ctx.Err()}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
@@ -230,7 +229,3 @@ func list(keys []string) string {
 	}
 	return strings.Join(keys[:shown], ", ") + ", …"
 }
-
-// factsAge is how long a fact may be old that changes only when someone rebuilds the
-// load balancer.
-const factsAge = 5 * time.Minute

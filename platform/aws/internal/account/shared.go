@@ -40,6 +40,9 @@ type shared[V any] struct {
 	apart   map[string]bool // keys that spoiled a call; they go alone
 }
 
+// maxApart bounds the memory of a worker that runs for years.
+const maxApart = 1000
+
 // ask is one key that is being asked for, by one or many callers.
 type ask[V any] struct {
 	key     string
@@ -223,6 +226,9 @@ func (s *shared[V]) read(ctx context.Context, asks []*ask[V]) {
 	}
 	s.mu.Lock()
 	if spoiled {
+		if len(s.apart) >= maxApart {
+			clear(s.apart)
+		}
 		s.apart[keys[0]] = true
 	} else if err == nil && len(keys) == 1 {
 		delete(s.apart, keys[0])
