@@ -36,7 +36,7 @@ type shared[V any] struct {
 	mu      sync.Mutex
 	pending []*ask[V] // in the order of asking
 	running bool
-	hurry   chan struct{}   // an urgent read has joined
+	hurry   chan struct{}   // an urgent read has joined, or the last one has left
 	apart   map[string]bool // keys that spoiled a call; they go alone
 }
 
@@ -104,12 +104,16 @@ func (s *shared[V]) join(ctx context.Context, keys []string) []*ask[V] {
 		go s.run()
 	}
 	if urgent {
-		select {
-		case s.hurry <- struct{}{}:
-		default:
-		}
+		s.wake()
 	}
 	return asks
+}
+
+func (s *shared[V]) wake() {
+	select {
+	case s.hurry <- struct{}{}:
+	default:
+	}
 }
 
 func (s *shared[V]) find(key string) *ask[V] {
@@ -134,17 +138,19 @@ func (s *shared[V]) leave(asks []*ask[V]) {
 		a.waiting--
 	}
 	s.pending = slices.DeleteFunc(s.pending, func(a *ask[V]) bool { return a.waiting == 0 })
+	if s.running && len(s.pending) == 0 {
+		s.wake()
+	}
 }
 
 // run begins calls as long as there is something to ask for.
 func (s *shared[V]) run() {
-	for {
+	for more := true; more; {
 		s.pause()
-		asks := s.take()
-		if asks == nil {
-			return
+		var asks []*ask[V]
+		if asks, more = s.take(); len(asks) > 0 {
+			go s.call(asks)
 		}
-		go s.call(asks)
 	}
 }
 
@@ -155,7 +161,7 @@ func (s *shared[V]) pause() {
 	r := s.bucket.Reserve()
 	timer := time.NewTimer(r.Delay())
 	defer timer.Stop()
-	for !s.hurried() {
+	for s.patient() {
 		select {
 		case <-timer.C:
 			return
@@ -165,20 +171,21 @@ func (s *shared[V]) pause() {
 	r.Cancel()
 }
 
-func (s *shared[V]) hurried() bool {
+// patient says whether anybody waits, and nobody urgently.
+func (s *shared[V]) patient() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.pending, func(a *ask[V]) bool { return a.urgent })
+	return len(s.pending) > 0 && !slices.ContainsFunc(s.pending, func(a *ask[V]) bool { return a.urgent })
 }
 
 // take chooses what the next call asks for: the urgent and the longest waiting, and
-// what fits with it. With nothing to ask for it ends the run.
-func (s *shared[V]) take() []*ask[V] {
+// what fits with it. When that is all, the run ends.
+func (s *shared[V]) take() (taken []*ask[V], more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) == 0 {
 		s.running = false
-		return nil
+		return nil, false
 	}
 	first := max(0, slices.IndexFunc(s.pending, func(a *ask[V]) bool { return a.urgent }))
 	lead := s.pending[first]
@@ -193,8 +200,8 @@ func (s *shared[V]) take() []*ask[V] {
 			rest = append(rest, a)
 		}
 	}
-	s.pending = rest
-	return taken
+	s.pending, s.running = rest, len(rest) > 0
+	return taken, s.running
 }
 
 // call asks for the keys and tells everybody who waits. It belongs to no caller, so it
