@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/switchyard/switchyard/activities/acterr"
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/platform/secretref"
@@ -47,6 +49,7 @@ func (b *Baker) bake(ctx context.Context, images platform.Images, in BakeInput, 
 	if _, err := images.Sweep(ctx, in.Place.bakeTag()); err != nil {
 		return "", fmt.Errorf("sweep what an earlier bake of release %s left: %w", in.Place.Release, err)
 	}
+	in.Spec = onParent(in.Spec, in.Plan.Parent)
 	packer := in.Spec.Image.Packer
 	if packer == nil {
 		return "", acterr.Final(ErrInvalidRequest, "bake release %s: the spec has no Packer template", in.Place.Release)
@@ -101,13 +104,23 @@ func distribute(ctx context.Context, images platform.Images, regions []string, r
 	if err != nil {
 		return release.Image{}, err
 	}
-	image.Regions = map[string]string{}
-	for _, region := range regions {
-		there, err := images.Copy(ctx, region, ref)
-		if err != nil {
-			return release.Image{}, fmt.Errorf("make image %s available: %w", at(region, ref), err)
-		}
-		image.Regions[region] = there
+	// All copies are made at once: where a copy takes minutes, the regions share the wait.
+	there := make([]string, len(regions))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, region := range regions {
+		group.Go(func() (err error) {
+			if there[i], err = images.Copy(gctx, region, ref); err != nil {
+				return fmt.Errorf("make image %s available: %w", at(region, ref), err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return release.Image{}, err
+	}
+	image.Regions = make(map[string]string, len(regions))
+	for i, region := range regions {
+		image.Regions[region] = there[i]
 	}
 	return image, nil
 }

@@ -41,13 +41,15 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, cloud: fakeplatform.New()}
 	set := activities.Set{"fake": platform.Fixed(b.cloud.Platform("fake"))}
 	poll := activities.Poll{From: time.Millisecond, To: time.Millisecond}
+	fleets, checks := &activities.Fleets{Platforms: set, Poll: poll}, &activities.Checks{Platforms: set}
 	b.all = activities.All{
 		Environments: &activities.Environments{TaskQueue: "q"},
 		Planner:      &activities.Planner{Platforms: set, Bakery: &bakery{cloud: b.cloud}},
 		Baker:        &activities.Baker{Platforms: set, Bakery: &bakery{cloud: b.cloud}},
-		Fleets:       &activities.Fleets{Platforms: set, Poll: poll},
+		Fleets:       fleets,
 		Traffic:      &activities.Traffic{Platforms: set},
-		Checks:       &activities.Checks{Platforms: set},
+		Checks:       checks,
+		Prover:       &activities.Prover{Fleets: fleets, Checks: checks},
 		Notifier:     &activities.Notifier{},
 	}
 	b.newAttempt()

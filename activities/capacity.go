@@ -21,7 +21,7 @@ func (f *Fleets) Capacity(ctx context.Context, in CapacityInput) (release.Parity
 	if err != nil {
 		return release.Parity{}, err
 	}
-	if err := hold(ctx, p.Fleets, in); err != nil {
+	if err := hold(ctx, p, in); err != nil {
 		return release.Parity{}, err
 	}
 	// The first look is the common case and stands between an order and the switch:
@@ -37,9 +37,14 @@ func (f *Fleets) untilEnough(ctx context.Context, fleets platform.Fleets, in Cap
 	pulse := beat(ctx)
 	defer pulse.Stop()
 	deadline := time.Now().Add(in.Within.Std())
+	var noticed []string // what was changed stays noticed after it was put right
 	for n := 0; ; n++ {
 		parity, err := measure(ctx, fleets, in)
+		if noticed == nil {
+			noticed = parity.Notices
+		}
 		if err == nil && parity.Enough() {
+			parity.Notices = noticed
 			return parity, nil
 		}
 		if err == nil {
@@ -68,8 +73,10 @@ func missing(in CapacityInput, parity release.Parity, err error) error {
 
 // hold keeps both fleets from shrinking. A carrying fleet that is certainly gone
 // carries nothing and needs no hold.
-func hold(ctx context.Context, fleets platform.Fleets, in CapacityInput) error {
+func hold(ctx context.Context, p platform.Platform, in CapacityInput) error {
+	fleets := p.Fleets
 	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return imageThere(gctx, p.Images, in) })
 	group.Go(func() error {
 		return fleets.HoldScaleIn(gctx, in.Place.Region, in.Fleet, in.Place.Release)
 	})
@@ -94,6 +101,20 @@ func hold(ctx context.Context, fleets platform.Fleets, in CapacityInput) error {
 	return nil
 }
 
+// imageThere refuses a fleet whose image is gone: an instance that is lost could not be
+// replaced, and the fleet could not grow. A read that failed is tried again.
+func imageThere(ctx context.Context, images platform.Images, in CapacityInput) error {
+	if in.Image == "" {
+		return nil
+	}
+	_, err := images.Get(ctx, in.Place.Region, in.Image)
+	if platform.IsNotFound(err) {
+		return acterr.Final(ErrCapacity, "image %s of fleet %s is gone: somebody removed it, and without it no instance can be replaced; release again",
+			in.Image, at(in.Place.Region, in.Fleet))
+	}
+	return err
+}
+
 // measure reads both fleets now. A carrying fleet that can't be read is an error:
 // what it needs is then not known.
 func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (release.Parity, error) {
@@ -116,7 +137,9 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 	if err := group.Wait(); err != nil {
 		return release.Parity{}, fmt.Errorf("measure the capacity of %s: %w", at(in.Place.Region, in.Fleet), err)
 	}
-	return release.JudgeParity(fleet, carrying, in.Least), nil
+	parity := release.JudgeParity(fleet, carrying, in.Least)
+	parity.Notices = release.ShrunkBy(fleet, in.Made)
+	return parity, nil
 }
 
 // grow asks for as many instances as are needed, if that is more than was asked for

@@ -88,8 +88,9 @@ type ProvisionInput struct {
 	Version   string        `json:"version"`
 	Instances int           `json:"instances"`
 	Spec      spec.Fleet    `json:"spec"`
-	Within    spec.Duration `json:"within"`         // longest time until ready
-	Like      string        `json:"like,omitempty"` // live fleet whose operational settings are carried over
+	Within    spec.Duration `json:"within"`          // longest time until ready
+	Like      string        `json:"like,omitempty"`  // live fleet whose operational settings are carried over
+	Alone     bool          `json:"alone,omitempty"` // never part of the route
 }
 
 // CapacityInput asks that Fleet can take the load of Carrying: scale-in of both is
@@ -99,6 +100,7 @@ type CapacityInput struct {
 	Fleet    string        `json:"fleet"`
 	Carrying string        `json:"carrying,omitempty"` // fleet that has the traffic now
 	Least    int           `json:"least"`              // instances needed whatever Carrying has
+	Made     int           `json:"made,omitempty"`     // instances that the release gave Fleet; fewer are somebody else's doing. 0: not known
 	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
 	Within   spec.Duration `json:"within"`
 }

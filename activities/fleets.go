@@ -33,6 +33,7 @@ func (f *Fleets) Provision(ctx context.Context, in ProvisionInput) (release.Flee
 		Name: in.Fleet, Region: in.Place.Region, Target: in.Place.Target, Release: in.Place.Release,
 		Version: in.Version, Image: in.Image, Instances: in.Instances, Command: in.Spec.Command,
 		Environment: in.Spec.Environment, Secrets: in.Spec.Secrets, HealthPath: in.Spec.HealthPath,
+		Like: in.Like, HeldBy: in.Place.Release, Alone: in.Alone,
 	})
 	if platform.IsConflict(err) {
 		return release.Fleet{}, acterr.Final(ErrNotReady,
@@ -47,19 +48,24 @@ func (f *Fleets) Provision(ctx context.Context, in ProvisionInput) (release.Flee
 
 func (f *Fleets) untilReady(ctx context.Context, fleets platform.Fleets, in ProvisionInput, pulse *pulse) (release.Fleet, error) {
 	deadline := time.Now().Add(in.Within.Std())
-	ready := 0
+	var arriving release.Arriving
 	for n := 0; ; n++ {
 		fleet, err := fleets.Describe(ctx, in.Place.Region, in.Fleet)
 		switch {
 		case err != nil && acterr.Permanent(err):
 			return release.Fleet{}, err
-		case err == nil && fleet.InService() == in.Instances:
-			ready++
+		case err != nil:
+			arriving.Ready = 0 // a read that failed proves nothing
 		default:
-			ready = 0 // a read that failed proves nothing
+			arriving = arriving.Look(fleet, in.Instances)
 		}
-		if ready == 2 {
+		if arriving.Ready == 2 {
+			fleet.Notices = arriving.Notices
 			return fleet, nil
+		}
+		if arriving.Changed != "" {
+			return release.Fleet{}, acterr.Final(ErrNotReady, "fleet %s: %s; find out who did it, then release again",
+				at(in.Place.Region, in.Fleet), arriving.Changed)
 		}
 		pulse.Set(progress(fleet, in.Instances, err))
 		if !time.Now().Before(deadline) {

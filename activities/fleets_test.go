@@ -245,7 +245,7 @@ func TestRetireRefusesAFleetThatStillGetsRequests(t *testing.T) {
 	b := retireBench(t)
 	p := b.cloud.Platform("fake")
 	p.Router = &busy{Router: p.Router}
-	b.all.Fleets.Platforms["fake"] = p
+	b.all.Fleets.Platforms["fake"] = platform.Fixed(p)
 	in := retireInput()
 	in.Within = ms(50)
 	_, err := run[activities.Retired](b, activities.Retire, in)

@@ -13,6 +13,7 @@ import (
 	"github.com/switchyard/switchyard/activities/secretscan"
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 )
 
 // Scanner searches a directory for secrets. Findings in paths that match one of the
@@ -26,7 +27,8 @@ type Finding = secretscan.Finding
 // Scanned says what was proven about an image.
 type Scanned struct {
 	Image      string `json:"image"`
-	Provenance bool   `json:"provenance"` // proven, as the spec asked
+	Provenance bool   `json:"provenance"`           // proven, as the spec asked
+	Unsearched bool   `json:"unsearched,omitempty"` // its files can't be read, which the spec accepts
 }
 
 // ScanImage searches the image for secrets, a baked one once more, and, where the spec asks for it, proves
@@ -44,9 +46,12 @@ func (b *Baker) ScanImage(ctx context.Context, in ScanInput) (Scanned, error) {
 	if err != nil {
 		return Scanned{}, fmt.Errorf("read the files of image %s: %w", in.Image, err)
 	}
-	if root == "" {
+	if root == "" && in.Spec.SecretScan.Unreadable != spec.UnreadableAccept {
 		return Scanned{}, platform.NewError(platform.KindInvalid, "scan image", in.Image,
-			"the scan can't be left out; use a platform that shows its images", errors.New("the platform can't show the image's files"))
+			"search in the Packer template, before the image is made, and say so with image.secretScan.unreadable: accept", errors.New("the platform can't show the image's files"))
+	}
+	if root == "" {
+		return b.proven(ctx, in, Scanned{Image: in.Image, Unsearched: true}, pulse)
 	}
 	if err := b.search(ctx, root, "image "+in.Image, in.Spec.SecretScan.Allow); err != nil {
 		var found *temporal.ApplicationError
@@ -56,7 +61,11 @@ func (b *Baker) ScanImage(ctx context.Context, in ScanInput) (Scanned, error) {
 		gone, what := removeUnfit(ctx, p.Images, in)
 		return Scanned{}, acterr.FinalWith(ErrSecretsFound, gone, "%s%s", found.Message(), what)
 	}
-	out := Scanned{Image: in.Image}
+	return b.proven(ctx, in, Scanned{Image: in.Image}, pulse)
+}
+
+// proven proves the provenance of the image where the spec asks for it.
+func (b *Baker) proven(ctx context.Context, in ScanInput, out Scanned, pulse *pulse) (Scanned, error) {
 	if in.Spec.Provenance.Verify {
 		pulse.Set("proving the provenance of image " + in.Image)
 		if err := b.Bakery.VerifyProvenance(ctx, in.Image, in.Spec.Provenance.PublicKey); err != nil {

@@ -9,6 +9,7 @@ const (
 	MakePlan     = "MakePlan"     // Planner
 	BakeImage    = "BakeImage"    // Baker
 	ScanImage    = "ScanImage"    // Baker
+	ProveImage   = "ProveImage"   // Prover
 	SweepBake    = "SweepBake"    // Baker
 	RetireImages = "RetireImages" // Baker
 	Provision    = "Provision"    // Fleets

@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/switchyard/switchyard/activities/acterr"
 	"github.com/switchyard/switchyard/platform"
@@ -42,7 +43,44 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 	if err != nil {
 		return release.Plan{}, acterr.Final(ErrPlan, "%w", err)
 	}
+	pulse.Set("looking for what stands against it")
+	if seen.Doubts, err = preflight(ctx, p.Fleets, s, plan); err != nil {
+		return release.Plan{}, err
+	}
+	if plan, err = release.MakePlan(in.Request, seen); err != nil {
+		return release.Plan{}, acterr.Final(ErrPlan, "%w", err)
+	}
 	return plan, nil
+}
+
+// preflight asks the platform what stands against the fleets of the plan, before
+// anything is baked. What does ends it with ErrPlan, all of it at once; what is in
+// doubt is returned in words.
+func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan release.Plan) (doubts []string, err error) {
+	var against []string
+	for _, r := range plan.Regions {
+		findings, err := fleets.Preflight(ctx, platform.FleetSpec{
+			Name: r.Candidate, Region: r.Name, Target: plan.Target, Release: plan.Release, Version: plan.Version,
+			Image: plan.Image.Ref, Instances: r.Capacity, Command: s.Fleet.Command, Environment: s.Fleet.Environment,
+			Secrets: s.Fleet.Secrets, HealthPath: s.Fleet.HealthPath, Like: r.Previous, HeldBy: plan.Release,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for what stands against fleet %s: %w", at(r.Name, r.Candidate), err)
+		}
+		for _, f := range findings {
+			switch {
+			case f.Problem == "":
+			case f.Blocking:
+				against = append(against, r.Name+": "+f.String())
+			default:
+				doubts = append(doubts, r.Name+": "+f.String())
+			}
+		}
+	}
+	if len(against) > 0 {
+		return nil, acterr.Final(ErrPlan, "the release could not go through as it is: %s", strings.Join(against, "; "))
+	}
+	return doubts, nil
 }
 
 func observe(ctx context.Context, p platform.Platform, region string, target release.Target) (release.ObservedRegion, error) {
@@ -68,7 +106,12 @@ func (pl *Planner) observeImage(ctx context.Context, images platform.Images, s s
 		}
 		return err
 	}
-	digest, err := pl.Bakery.InputDigest(ctx, s)
+	parent, err := findParent(ctx, images, s)
+	if err != nil {
+		return err
+	}
+	seen.Parent = parent
+	digest, err := pl.Bakery.InputDigest(ctx, onParent(s, parentRef(parent)))
 	if err != nil {
 		return fmt.Errorf("read the inputs of the bake: %w", err)
 	}
@@ -79,6 +122,40 @@ func (pl *Planner) observeImage(ctx context.Context, images platform.Images, s s
 	}
 	seen.Reusable = image
 	return nil
+}
+
+// findParent is the image that the spec names by its provenance, nil when it names none.
+func findParent(ctx context.Context, images platform.Images, s spec.Spec) (*release.Image, error) {
+	if s.Image.Packer == nil || s.Image.Packer.ParentOf == nil {
+		return nil, nil
+	}
+	of := s.Image.Packer.ParentOf
+	found, err := images.Find(ctx, platform.ImageQuery{Application: of.Application, Version: of.Version})
+	if err != nil {
+		return nil, fmt.Errorf("find the image of %s to build on: %w", of.Application, err)
+	}
+	if len(found) == 0 {
+		return nil, acterr.Final(ErrPlan, "no image of %s %s is there to build on; release or bake it first, or change image.packer.parentOf", of.Application, of.Version)
+	}
+	return &found[0], nil
+}
+
+func parentRef(parent *release.Image) string {
+	if parent == nil {
+		return ""
+	}
+	return parent.Ref
+}
+
+// onParent is the spec with the image to build on pinned, where the plan pins one.
+func onParent(s spec.Spec, ref string) spec.Spec {
+	if ref == "" || s.Image.Packer == nil {
+		return s
+	}
+	packer := *s.Image.Packer
+	packer.Parent, packer.ParentOf = ref, nil
+	s.Image.Packer = &packer
+	return s
 }
 
 func regionNames(s spec.Spec) []string {

@@ -19,6 +19,7 @@ type All struct {
 	Traffic      *Traffic
 	Checks       *Checks
 	Notifier     *Notifier
+	Prover       *Prover
 }
 
 // Registry is what activities are registered with: a worker, or a test environment.
@@ -61,6 +62,7 @@ func (all All) list() []registered {
 		{name: MakePlan, run: answers(all.Planner.MakePlan)},
 		{name: BakeImage, run: answers(all.Baker.BakeImage), bakes: true},
 		{name: ScanImage, run: answers(all.Baker.ScanImage)},
+		{name: ProveImage, run: answers(all.Prover.ProveImage)},
 		{name: SweepBake, run: answers(all.Baker.SweepBake)},
 		{name: RetireImages, run: answers(all.Baker.RetireImages)},
 		{name: Provision, run: answers(all.Fleets.Provision)},

@@ -47,8 +47,12 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 		return Retired{}, fmt.Errorf("release the scale-in hold of %s: %w", at(region, in.Fleet), err)
 	}
 	pulse.Set("removing " + at(region, in.Fleet))
-	err = p.Fleets.Retire(ctx, region, in.Fleet)
+	bounded, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	err = p.Fleets.Retire(bounded, region, in.Fleet)
 	switch {
+	case err != nil && bounded.Err() != nil && ctx.Err() == nil:
+		return Retired{}, fmt.Errorf("retire fleet %s: it is not gone after %s, and is removed further by the next try: %w", at(region, in.Fleet), in.Within, err)
 	case platform.IsConflict(err):
 		return Retired{}, acterr.Final(ErrStillTraffic, "retire fleet %s: %w", at(region, in.Fleet), err)
 	case platform.IgnoreNotFound(err) != nil:
@@ -77,6 +81,9 @@ func (f *Fleets) drained(ctx context.Context, router platform.Router, in RetireI
 	if err := noShare(ctx, router, in); err != nil {
 		return release.Requests{}, err
 	}
+	// Counters may lag by minutes: only what was counted up to a moment after this one
+	// tells of the time without a share.
+	without := time.Now()
 	quiet := in.Quiet.Std()
 	patience := time.Now().Add(max(in.Drain.Std(), quiet))
 	var first release.Requests
@@ -86,6 +93,7 @@ func (f *Fleets) drained(ctx context.Context, router platform.Router, in RetireI
 		case err != nil && (acterr.Permanent(err) || ctx.Err() != nil):
 			return release.Requests{}, err
 		case err != nil: // no evidence: look again
+		case now.At.Before(without):
 		case first.At.IsZero() || now.Total != first.Total:
 			first = now // a request came: the quiet time begins anew
 		default:
@@ -98,6 +106,9 @@ func (f *Fleets) drained(ctx context.Context, router platform.Router, in RetireI
 			}
 		}
 		if !time.Now().Before(deadline) {
+			if err == nil && first.At.IsZero() {
+				err = fmt.Errorf("the counters tell only of the time up to %s", now.At.UTC().Format(time.RFC3339))
+			}
 			return release.Requests{}, stillTraffic(in, now, err)
 		}
 		if err := pause(ctx, f.quietPause(n, quiet)); err != nil {

@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -69,8 +71,10 @@ func (c *Checks) look(ctx context.Context, p platform.Platform, in WatchInput, m
 	breach := or(in.Soak.Breach, spec.Duration(defaultBreach)).Std()
 	watched, breached := memory.Look(verdict, breach, now)
 	watched.Last = view.last
+	view.notice(ctx, p, in, &watched)
 	s := seen{Watch: Watch{
 		Results: view.results, Watched: watched, Readiness: view.readiness, Counts: view.counts, Weights: view.weights,
+		Noticed: view.noticed,
 	}}
 	decide(&s, in, view, verdict, breached, now)
 	return s, nil
@@ -96,6 +100,9 @@ func decide(s *seen, in WatchInput, view view, verdict release.Verdict, breached
 		if !view.readiness.Ready {
 			s.Reason = "a rollback would not work now: " + view.readiness.Why
 		}
+	case view.noticedRead && !slices.Equal(view.noticed, in.Noticed):
+		s.Why = WatchNoticed
+		s.Reason = strings.Join(view.noticed, "; ")
 	case doubtful && !told:
 		s.Why = WatchUnknown
 		s.Reason = fmt.Sprintf("for %s it could not be told how %s does: %s", now.Sub(w.Unknown).Round(time.Second), at(in.Place.Region, in.Fleet), evidence(view.results))
@@ -145,6 +152,10 @@ type view struct {
 	readiness     release.Readiness
 	readinessRead bool
 	counts        release.Counts
+	fleets        release.Seen
+	unread        bool     // a fleet could not be read
+	noticed       []string // what is not as the release left it
+	noticedRead   bool
 }
 
 // view reads the candidate, its answers, its errors, the shares and the previous
@@ -158,8 +169,10 @@ func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, m
 	case platform.IsNotFound(err):
 		v.add(release.Result{Check: "instances", Verdict: release.Fail, Value: "the fleet is not there", Bound: "a fleet", At: c.now()})
 	case err != nil:
+		v.unread = true
 		v.add(unread("instances", err))
 	default:
+		v.fleets.Candidate = &candidate
 		v.counts.Candidate = candidate.InService()
 		need = max(need, min(candidate.InService(), candidate.Desired))
 		v.add(enough(candidate, in.Least))
@@ -223,14 +236,39 @@ func (v *view) previous(ctx context.Context, p platform.Platform, in WatchInput,
 	case platform.IsNotFound(err):
 		v.readiness = release.JudgeReadiness(nil, need, fmt.Sprintf("the previous fleet %s is not there", in.Previous), now)
 	case err != nil:
+		v.unread = true
 		v.readiness = in.Known
 		v.add(unread("readiness", err))
 		return
 	default:
+		v.fleets.Previous = &fleet
 		v.counts.Previous = fleet.InService()
 		v.readiness = release.JudgeReadiness(&fleet, need, "", now)
 	}
 	v.readinessRead = true
+}
+
+// notice compares what is there with what the release left. What can't be read is no
+// evidence: what was noticed before then stays as it was.
+func (v *view) notice(ctx context.Context, p platform.Platform, in WatchInput, memory *release.Watched) {
+	if v.unread {
+		return
+	}
+	*memory = memory.Short(v.fleets.Candidate)
+	v.fleets.Made, v.fleets.Missing = in.Least, memory.Missing
+	for _, f := range []*release.Fleet{v.fleets.Candidate, v.fleets.Previous} {
+		if f == nil || f.Image == "" {
+			continue
+		}
+		_, err := p.Images.Get(ctx, in.Place.Region, f.Image)
+		switch {
+		case platform.IsNotFound(err):
+			v.fleets.ImagesGone = append(v.fleets.ImagesGone, f.Image)
+		case err != nil:
+			return
+		}
+	}
+	v.noticed, v.noticedRead = release.Irregularities(v.fleets), true
 }
 
 func or[T any](p *T, otherwise T) T {

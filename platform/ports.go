@@ -112,6 +112,18 @@ type Finding struct {
 	Blocking bool   `json:"blocking,omitempty"` // a release would fail
 }
 
+// String is what is wrong and what to do, as one line.
+func (f Finding) String() string {
+	s := f.Subject
+	if f.Problem != "" {
+		s += ": " + f.Problem
+	}
+	if f.Advice != "" {
+		s += " (" + f.Advice + ")"
+	}
+	return s
+}
+
 // Doctor examines whether a release with these settings could run at all:
 // credentials, permissions, routes, quotas. It changes nothing. An error means that
 // examining failed, not that something is wrong.

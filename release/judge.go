@@ -99,7 +99,8 @@ type Watched struct {
 	Unknown  time.Time `json:"unknown,omitzero"`  // since when looks have been inconclusive
 	Last     Requests  `json:"last,omitzero"`
 	Looks    int       `json:"looks"`
-	Bad      int       `json:"bad"` // looks that failed, in all
+	Bad      int       `json:"bad"`               // looks that failed, in all
+	Missing  int       `json:"missing,omitempty"` // looks in a row with fewer instances in service than desired
 }
 
 // Look takes one more look into the watch. It says whether failure has lasted for
@@ -166,6 +167,15 @@ func JudgeParity(fleet Fleet, carrying *Fleet, least int) Parity {
 		need = max(need, carrying.InService())
 	}
 	return Parity{Fleet: fleet.Name, Need: need, Desired: fleet.Desired, InService: fleet.InService()}
+}
+
+// ShrunkBy says in words that somebody made a fleet smaller than the release left it.
+// made 0 means that the release does not know its size.
+func ShrunkBy(f Fleet, made int) []string {
+	if f.Desired >= made {
+		return nil
+	}
+	return []string{fmt.Sprintf("the desired capacity of %s is %d, the release left it at %d: somebody changed it", f.Name, f.Desired, made)}
 }
 
 // Drained says whether the counters prove that a fleet gets no traffic any more:

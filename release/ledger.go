@@ -1,6 +1,9 @@
 package release
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Kinds of resources in the ledger.
 const (
@@ -45,6 +48,11 @@ func (l *Ledger) Set(kind, region, name, status, note string, now time.Time) {
 		}
 	}
 	*l = append(*l, Resource{Kind: kind, Region: region, Name: name, Status: status, Note: note, At: now})
+}
+
+// Has says whether the ledger has a line of the resource.
+func (l Ledger) Has(kind, region, name string) bool {
+	return slices.ContainsFunc(l, func(r Resource) bool { return r.Kind == kind && r.Region == region && r.Name == name })
 }
 
 // Open lists the lines of a kind that may still exist and are not meant to stay.

@@ -17,6 +17,7 @@ type Observed struct {
 	Reusable    *Image           `json:"reusable,omitempty"`    // an image with that digest that exists already
 	Parent      *Image           `json:"parent,omitempty"`      // the image to build on, where the spec names it by its provenance
 	Regions     []ObservedRegion `json:"regions"`
+	Doubts      []string         `json:"doubts,omitempty"` // what the platform found in doubt about the fleets to be made
 }
 
 // ObservedRegion is one region of the observation.
@@ -80,7 +81,7 @@ func MakePlan(r Request, seen Observed) (Plan, error) {
 	if s.Image.Existing == "" && s.Image.Packer == nil {
 		return Plan{}, fmt.Errorf("plan release %s: the spec names no image; give image.packer or image.existing", r.ID)
 	}
-	p := Plan{Release: r.ID, Target: r.Target(), Version: s.Version, Image: planImage(s, seen)}
+	p := Plan{Release: r.ID, Target: r.Target(), Version: s.Version, Image: planImage(s, seen), Doubts: seen.Doubts}
 	for _, want := range s.Regions {
 		o, ok := seen.region(want.Name)
 		if !ok {
@@ -123,13 +124,17 @@ func (o Observed) region(name string) (ObservedRegion, bool) {
 }
 
 func planImage(s spec.Spec, seen Observed) PlanImage {
+	parent := ""
+	if seen.Parent != nil {
+		parent = seen.Parent.Ref
+	}
 	switch {
 	case s.Image.Existing != "":
 		return PlanImage{Action: ImageExisting, Ref: s.Image.Existing}
 	case seen.Reusable != nil && !s.Image.Packer.Rebake:
-		return PlanImage{Action: ImageReuse, Ref: seen.Reusable.Ref, InputDigest: seen.InputDigest}
+		return PlanImage{Action: ImageReuse, Ref: seen.Reusable.Ref, InputDigest: seen.InputDigest, Parent: parent}
 	default:
-		return PlanImage{Action: ImageBake, InputDigest: seen.InputDigest}
+		return PlanImage{Action: ImageBake, InputDigest: seen.InputDigest, Parent: parent}
 	}
 }
 
@@ -191,7 +196,13 @@ func planSteps(s spec.Spec, p Plan) []string {
 	default:
 		add("use image %s", p.Image.Ref)
 	}
+	if p.Image.Parent != "" && p.Image.Action == ImageBake {
+		add("build it on image %s of %s", p.Image.Parent, s.Image.Packer.ParentOf.Application)
+	}
 	add("scan the image for secrets")
+	if s.Image.Prove {
+		add("boot one instance from the image, alone, and ask it the checks")
+	}
 	for i, r := range p.Regions {
 		if i > 0 && p.Regions[i-1].Wave != r.Wave {
 			add("wave %d begins when wave %d serves", r.Wave, r.Wave-1)

@@ -94,6 +94,7 @@ type RegionState struct {
 	Checks    []Result  `json:"checks,omitempty"`   // the last round of checks
 	Counts    Counts    `json:"counts,omitzero"`
 	Readiness Readiness `json:"readiness,omitzero"`
+	Noticed   []string  `json:"noticed,omitempty"` // what is not as the release left it, as last told
 }
 
 // Counts is the size of both fleets as last read.

@@ -108,13 +108,15 @@ func withDefaults(o Options) (Options, error) {
 }
 
 func (o Options) activities(c client.Client) activities.All {
+	fleets, checks := &activities.Fleets{Platforms: o.Platforms}, &activities.Checks{Platforms: o.Platforms}
 	return activities.All{
 		Environments: &activities.Environments{Client: c, TaskQueue: o.TaskQueue},
 		Planner:      &activities.Planner{Platforms: o.Platforms, Bakery: o.Bakery},
 		Baker:        &activities.Baker{Platforms: o.Platforms, Bakery: o.Bakery},
-		Fleets:       &activities.Fleets{Platforms: o.Platforms},
+		Fleets:       fleets,
 		Traffic:      &activities.Traffic{Platforms: o.Platforms},
-		Checks:       &activities.Checks{Platforms: o.Platforms},
+		Checks:       checks,
+		Prover:       &activities.Prover{Fleets: fleets, Checks: checks},
 		Notifier:     &activities.Notifier{},
 	}
 }

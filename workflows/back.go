@@ -17,6 +17,9 @@ import (
 const (
 	// quiet is how long a fleet must have had no request before it may go.
 	quiet = spec.Duration(2 * time.Second)
+	// proof is how long the proof that a fleet gets no request, and its removal, may take
+	// beside the drain: request counters of a cloud lag by minutes.
+	proof = spec.Duration(15 * time.Minute)
 	// regrow is how long a rollback waits for the previous fleet to reach today's
 	// load before it moves traffic to what there is.
 	regrow = spec.Duration(2 * time.Minute)
@@ -74,12 +77,15 @@ func (r *releaseRun) removeCandidates(ctx workflow.Context, serves []string) {
 
 func (r *releaseRun) retire(ctx workflow.Context, region, fleet string) error {
 	drain := *r.state.Request.Spec.Traffic.Drain
-	within := drain + spec.Duration(5*time.Minute)
+	within := drain + proof
 	in := activities.RetireInput{Place: r.place(region), Fleet: fleet, Drain: drain, Quiet: quiet, Within: within}
 	summary := fmt.Sprintf("%s: drain and remove %s", region, fleet)
 	err := workflow.ExecuteActivity(forWaiting(ctx, summary, within.Std()), activities.Retire, in).Get(ctx, nil)
 	if err == nil {
 		r.ledger(ctx, release.KindFleet, region, fleet, release.LedgerGone, "")
+		if r.state.Ledger.Has(release.KindHold, region, fleet) { // its hold went with it
+			r.ledger(ctx, release.KindHold, region, fleet, release.LedgerGone, "")
+		}
 	}
 	return err
 }

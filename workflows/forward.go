@@ -98,11 +98,37 @@ func (r *releaseRun) bake(ctx workflow.Context) (release.Phase, error) {
 		}
 	}
 	scan := activities.ScanInput{Place: r.place(r.state.Regions[0].Name), Image: r.state.Image.Ref, Spec: s.Image}
-	err := workflow.ExecuteActivity(forWaiting(ctx, "scan the image for secrets", 10*time.Minute), activities.ScanImage, scan).Get(ctx, nil)
+	var scanned activities.Scanned
+	err := workflow.ExecuteActivity(forWaiting(ctx, "scan the image for secrets", 10*time.Minute), activities.ScanImage, scan).Get(ctx, &scanned)
+	if scanned.Unsearched {
+		r.state.Evidence("the image's files can't be read here: it was not searched for secrets, which the spec accepts")
+	}
 	if errorType(err) == activities.ErrSecretsFound && removedUnfit(err) {
 		r.ledger(ctx, release.KindImage, "", bakeName, release.LedgerGone, r.state.Image.Ref+" held secrets and was removed")
 	}
+	if err == nil && s.Image.Prove {
+		err = r.proveImage(ctx)
+	}
 	return release.PhaseProvision, err
+}
+
+// proveImage boots one instance from the image in the first region, before fleets are
+// made of it. What it makes is in the ledger like any fleet.
+func (r *releaseRun) proveImage(ctx workflow.Context) error {
+	s, region := r.state.Request.Spec, r.state.Regions[0]
+	in := activities.ProveInput{
+		Place: r.place(region.Name), Fleet: activities.ProofFleet(r.state.Request.Target(), r.state.Request.ID), Image: region.Image,
+		Version: s.Version, Spec: s.Fleet, Verification: s.Verification,
+	}
+	r.ledger(ctx, release.KindFleet, region.Name, in.Fleet, release.LedgerPlanned, "one instance, alone, to prove the image")
+	within := 2*s.Fleet.ReadyWithin.Std() + s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, 1)
+	var proof activities.Verified
+	if err := workflow.ExecuteActivity(forWaiting(ctx, region.Name+": boot one instance from the image and check it", within), activities.ProveImage, in).Get(ctx, &proof); err != nil {
+		return err
+	}
+	r.ledger(ctx, release.KindFleet, region.Name, in.Fleet, release.LedgerGone, "")
+	r.state.Evidence(fmt.Sprintf("%s: one instance booted from the image passed %d checks", region.Name, len(proof.Results)))
+	return nil
 }
 
 // removedUnfit says whether the scan removed the image it found secrets in.
@@ -115,9 +141,10 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 	s := r.state.Request.Spec
 	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerPlanned, "")
+		r.ledger(ctx, release.KindHold, region.Name, region.Candidate, release.LedgerPlanned, "from the first moment")
 		in := activities.ProvisionInput{
 			Place: r.place(region.Name), Fleet: region.Candidate, Image: region.Image, Version: s.Version,
-			Instances: region.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin,
+			Instances: region.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,
 		}
 		var fleet release.Fleet
 		summary := fmt.Sprintf("%s: provision %d instances", region.Name, region.Capacity)
@@ -126,6 +153,9 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 		}
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerMade, "")
 		region.Counts.Candidate, region.Counts.At = fleet.InService(), workflow.Now(ctx)
+		for _, notice := range fleet.Notices {
+			r.state.Warn(region.Name + ": " + notice)
+		}
 		r.state.Evidence(fmt.Sprintf("%s: %d of %d instances in service", region.Name, fleet.InService(), fleet.Desired))
 		return nil
 	})
@@ -254,12 +284,15 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 	}
 	in := activities.CapacityInput{
 		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous,
-		Least: region.Capacity, Within: s.Fleet.ReadyWithin,
+		Least: region.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: region.Capacity,
 	}
 	var parity release.Parity
 	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
 	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
 		return err
+	}
+	for _, notice := range parity.Notices {
+		r.callForHelp(ctx, fmt.Sprintf("%s: %s. It was brought back to what the load needs", region.Name, notice))
 	}
 	r.state.Evidence(fmt.Sprintf("%s: %d instances in service, %d needed", region.Name, parity.InService, parity.Need))
 	return nil

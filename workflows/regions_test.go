@@ -104,12 +104,12 @@ func TestRegionThatIsStuckHoldsUpNoOther(t *testing.T) {
 
 func TestAnEarlierWaveIsWatchedWhileALaterOneIsReleased(t *testing.T) {
 	w := newWorld(t).serving("local-a", "local-b").approved()
-	w.judge = func(_ int, in activities.WatchInput) *activities.Watch {
+	w.judgeBy(func(_ int, in activities.WatchInput) *activities.Watch {
 		if in.Place.Region != "local-a" || !in.Until.IsZero() { // its own close watch and the soak end at a time
 			return nil
 		}
 		return &activities.Watch{Why: activities.WatchBreach, Reason: "went bad late", Weights: in.Weights}
-	}
+	})
 	s := w.run(inWaves)
 	require.Equal(t, "rolled-back", s.Outcome())
 	require.Contains(t, s.WayOut.Reason, "went bad late")

@@ -18,12 +18,12 @@ func (w *world) breaks(region string) func() {
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.judge = func(_ int, in activities.WatchInput) *activities.Watch {
+		w.judgeBy(func(_ int, in activities.WatchInput) *activities.Watch {
 			if in.Place.Region != region {
 				return nil
 			}
 			return &activities.Watch{Why: activities.WatchBreach, Reason: "error-rate fail: 9 of 10 requests failed", Weights: in.Weights}
-		}
+		})
 	}
 }
 

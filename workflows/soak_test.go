@@ -15,9 +15,7 @@ import (
 // sees lets one watch end with what the test says, once, after the given look.
 func (w *world) sees(look int, watch activities.Watch) {
 	var done atomic.Bool // two regions are looked at by two activities
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.judge = func(n int, in activities.WatchInput) *activities.Watch {
+	w.judgeBy(func(n int, in activities.WatchInput) *activities.Watch {
 		if n < look || !done.CompareAndSwap(false, true) {
 			return nil
 		}
@@ -26,7 +24,7 @@ func (w *world) sees(look int, watch activities.Watch) {
 			watch.Weights = in.Weights
 		}
 		return &watch
-	}
+	})
 }
 
 func TestSoakIsExtended(t *testing.T) {
@@ -67,7 +65,7 @@ func TestSoakFinishedWhileTheCandidateIsBadRollsBack(t *testing.T) {
 // doubt lets no look be certain from now on: the soak can't end.
 func (w *world) doubt(until func() bool) {
 	told := false
-	w.judge = func(_ int, in activities.WatchInput) *activities.Watch {
+	w.judgeBy(func(_ int, in activities.WatchInput) *activities.Watch {
 		if until() {
 			return nil
 		}
@@ -76,7 +74,7 @@ func (w *world) doubt(until func() bool) {
 			return &activities.Watch{Why: activities.WatchUnknown, Reason: "for 5m nothing could be read", Weights: in.Weights}
 		}
 		return &activities.Watch{Why: "", Weights: in.Weights} // asks for another look
-	}
+	})
 }
 
 func TestDoubtAtTheEndCallsForHelpAndNeverPromotes(t *testing.T) {
@@ -155,7 +153,7 @@ func TestReadinessLostAndRegained(t *testing.T) {
 	w := newWorld(t).serving("local-a").approved()
 	lost := release.Readiness{Why: "no instance of old is in service", At: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
 	found := release.Readiness{Ready: true, At: lost.At.Add(time.Hour)}
-	w.judge = func(look int, in activities.WatchInput) *activities.Watch {
+	w.judgeBy(func(look int, in activities.WatchInput) *activities.Watch {
 		switch {
 		case look > 60 && in.Known.At.IsZero():
 			return &activities.Watch{Why: activities.WatchReadiness, Readiness: lost, Weights: in.Weights}
@@ -163,7 +161,7 @@ func TestReadinessLostAndRegained(t *testing.T) {
 			return &activities.Watch{Why: activities.WatchReadiness, Readiness: found, Weights: in.Weights}
 		}
 		return nil
-	}
+	})
 	w.at(release.PhaseSoak, 90*time.Minute, func() {
 		require.False(t, w.state().Regions[0].Readiness.Ready)
 	})

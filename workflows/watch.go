@@ -135,7 +135,7 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline,
 	}
 	for {
-		in.Known, in.Weights, in.Until = region.Readiness, region.Weights, end
+		in.Known, in.Noticed, in.Weights, in.Until = region.Readiness, region.Noticed, region.Weights, end
 		if !region.Serves() { // under somebody else's shares no end is a good one
 			in.Until = time.Time{}
 		}
@@ -166,6 +166,13 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 				break
 			}
 			r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The release leaves them and does not go on; move them back, or send rollback", region.Name, seen.Weights))
+		case activities.WatchNoticed:
+			region.Noticed = seen.Noticed
+			if len(seen.Noticed) == 0 {
+				r.state.Evidence(region.Name + ": both fleets are again as the release left them")
+				break
+			}
+			r.callForHelp(ctx, fmt.Sprintf("%s: %s. The release goes on and changes nothing of it", region.Name, seen.Reason))
 		case activities.WatchReadiness:
 			if !seen.Readiness.Ready {
 				r.callForHelp(ctx, fmt.Sprintf("%s: a rollback would not work as it should now: %s", region.Name, seen.Readiness.Why))

@@ -26,6 +26,7 @@ type world struct {
 	t   require.TestingT
 	env *testsuite.TestWorkflowEnvironment
 
+	judging sync.Mutex // guards judge alone: a test sets it with mu held and without
 	mu      sync.Mutex
 	calls   []string
 	weights map[string]release.Weights
@@ -174,6 +175,7 @@ func (w *world) registerFleets(reg func(string, any)) {
 			w.wrong = append(w.wrong, fmt.Sprintf("%s was retired with %d %% of the traffic", in.Fleet, n))
 		}
 		delete(w.fleets, in.Place.Region+"/"+in.Fleet)
+		delete(w.holds, in.Place.Region+"/"+in.Fleet)
 		return nil
 	})
 	reg(activities.ReleaseHolds, func(_ context.Context, in activities.HoldsInput) error {
@@ -186,6 +188,13 @@ func (w *world) registerFleets(reg func(string, any)) {
 	})
 }
 
+// judgeBy has every look judged by f from now on.
+func (w *world) judgeBy(f func(look int, in activities.WatchInput) *activities.Watch) {
+	w.judging.Lock()
+	defer w.judging.Unlock()
+	w.judge = f
+}
+
 // watch looks once per attempt, as the real activity does.
 func (w *world) watch(_ context.Context, in activities.WatchInput) (activities.Watch, error) {
 	if err := w.enter(activities.WatchFleet, in.Place.Region); err != nil {
@@ -193,8 +202,11 @@ func (w *world) watch(_ context.Context, in activities.WatchInput) (activities.W
 	}
 	w.mu.Lock()
 	w.looks++
-	look, judge := w.looks, w.judge
+	look := w.looks
 	w.mu.Unlock()
+	w.judging.Lock()
+	judge := w.judge
+	w.judging.Unlock()
 	if judge != nil {
 		switch end := judge(look, in); {
 		case end != nil && end.Why == "":

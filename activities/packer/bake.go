@@ -5,8 +5,9 @@
 //
 // The template gets Switchyard's own values as variables; it declares those it wants:
 // switchyard_release, _application, _environment, _version, _commit, _created,
-// _input_digest, _store, _receipt, _endpoint and _parent. An image must not depend on
-// switchyard_environment or switchyard_release: the same inputs are baked once and
+// _input_digest, _store, _receipt, _endpoint and _parent, and for images in a cloud
+// _region, _regions, _tags, _kms_key, _kms_keys and _image_name. An image must not depend
+// on switchyard_environment or switchyard_release: the same inputs are baked once and
 // reused by every environment.
 package packer
 
@@ -36,7 +37,11 @@ type Bake struct {
 	WorkDir   string        // folder of this release's bakes; every Run makes a folder of its own in it
 	Timeout   time.Duration // for the whole bake; 0 means until ctx ends
 	Grace     time.Duration // how long Packer may clean up after a cancellation before it is killed; default 5 min
-	Env       []string      // environment to start from; nil means this process's, without what is Switchyard's or Packer's
+	Env       []string      // environment to start from; nil means Inherited
+
+	// Sweep removes what an earlier bake of the release left outside of WorkDir and the
+	// image store. It is called once no earlier one runs here any more; nil does nothing.
+	Sweep func(ctx context.Context) error `json:"-"`
 
 	// Inspect judges the files of the image before it is accepted; nil accepts all. Its
 	// error is Run's, and the image goes.
@@ -54,7 +59,15 @@ type Vars struct {
 	InputDigest string
 	Store       string // image store of the local platform; empty elsewhere
 	Endpoint    string // URL of the local cloud; empty elsewhere
-	Parent      string // digest of the image to build on; empty: what the template says
+	Parent      string // ref of the image to build on; empty: what the template says
+
+	// Of a cloud. What is empty keeps the template's own default.
+	Region    string            // where to bake
+	Regions   []string          // the others that the image is for
+	Tags      map[string]string // for everything that the bake makes
+	KMSKey    string            // encrypts the image in Region
+	KMSKeys   map[string]string // encrypt the copies, by region of Regions; "" is the default key
+	ImageName string            // no other image has it, not even one of the same bake tried before
 }
 
 // Progress is one line of what goes on in a bake, without secrets.
@@ -68,7 +81,8 @@ const defaultGrace = 5 * time.Minute
 
 // Run bakes and returns the receipt. progress is called for every line, from another
 // goroutine but never concurrently; it may be nil. Cancelling ctx makes Packer stop
-// and clean up, which is awaited. Every error is an *Error or Inspect's. Whatever the outcome,
+// and clean up, which is awaited. Every error is an *Error, or Sweep's or
+// Inspect's. Whatever the outcome,
 // no process, no staging directory and no unaccepted image of this bake is left. What
 // an earlier Run in the same WorkDir left is removed first; one that still runs there,
 // in this process or another, is stopped and its end awaited.
@@ -81,6 +95,11 @@ func (b Bake) Run(ctx context.Context, progress func(Progress)) (Receipt, error)
 		return Receipt{}, err
 	}
 	defer turn.Close()
+	if b.Sweep != nil {
+		if err := b.Sweep(ctx); err != nil {
+			return Receipt{}, err
+		}
+	}
 	if _, err := b.sweepStore(); err != nil {
 		return Receipt{}, failure(Crash, "", "remove what an earlier bake left in the image store: %v", err)
 	}

@@ -1,6 +1,8 @@
 package packer
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -16,7 +18,7 @@ func (a *attempt) environment() []string {
 	b := a.bake
 	env := b.Env
 	if env == nil {
-		env = inherited(os.Environ())
+		env = Inherited()
 	}
 	v := b.Release
 	own := map[string]string{
@@ -38,9 +40,7 @@ func (a *attempt) environment() []string {
 		"PKR_VAR_switchyard_receipt":      a.receiptPath(),
 		"PKR_VAR_switchyard_endpoint":     v.Endpoint,
 	}
-	if v.Parent != "" { // without one the template's own default counts
-		own["PKR_VAR_switchyard_parent"] = v.Parent
-	}
+	maps.Copy(own, v.optional())
 	for name, value := range b.Secrets {
 		own["PKR_VAR_"+name] = value
 	}
@@ -50,6 +50,42 @@ func (a *attempt) environment() []string {
 	}
 	return env
 }
+
+// optional are the variables that keep the template's own default when they are empty.
+func (v Vars) optional() map[string]string {
+	out := map[string]string{}
+	for name, value := range map[string]string{"parent": v.Parent, "region": v.Region, "kms_key": v.KMSKey, "image_name": v.ImageName} {
+		if value != "" {
+			out["PKR_VAR_switchyard_"+name] = value
+		}
+	}
+	if len(v.Regions) > 0 {
+		out["PKR_VAR_switchyard_regions"] = expression(v.Regions)
+	}
+	if len(v.Tags) > 0 {
+		out["PKR_VAR_switchyard_tags"] = expression(v.Tags)
+	}
+	if len(v.KMSKeys) > 0 {
+		out["PKR_VAR_switchyard_kms_keys"] = expression(v.KMSKeys)
+	}
+	return out
+}
+
+// literal keeps text from being taken for a template: HCL, which Packer reads lists and
+// maps as, evaluates what is in braces after these signs.
+var literal = strings.NewReplacer("${", "$${", "%{", "%%{")
+
+// expression is a list or a map of strings as Packer reads it from the environment.
+func expression(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil { // strings only: there is nothing that can't be marshalled
+		panic(err)
+	}
+	return literal.Replace(string(raw))
+}
+
+// Inherited is this process's environment without what is Switchyard's or Packer's.
+func Inherited() []string { return inherited(os.Environ()) }
 
 // inherited leaves out what would change a bake by accident, and Switchyard's own
 // credentials, which no template needs.

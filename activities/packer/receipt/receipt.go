@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Schema is the version of the format. A change that readers must know of gets a new one.
@@ -54,4 +55,18 @@ func Read(file string) (Receipt, error) {
 		return r, errors.New("read receipt " + file + ": it names no artifact")
 	}
 	return r, nil
+}
+
+// Regions is the artifact of a builder that makes one image per region, as those of
+// Packer's amazon plugin: "eu-west-1:ami-1,eu-central-1:ami-2" → region → ref.
+func (r Receipt) Regions() (map[string]string, error) {
+	refs := map[string]string{}
+	for _, part := range strings.Split(r.ArtifactID, ",") {
+		region, ref, ok := strings.Cut(strings.TrimSpace(part), ":")
+		if !ok || region == "" || ref == "" || refs[region] != "" {
+			return nil, fmt.Errorf("the receipt of build %s names %q, which is no image per region (region:image,region:image)", r.Build, r.ArtifactID)
+		}
+		refs[region] = ref
+	}
+	return refs, nil
 }
