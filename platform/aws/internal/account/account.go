@@ -36,7 +36,7 @@ type Options struct {
 	Gather   time.Duration  // how long a read waits for others to share its call; default 20ms
 	Attempts int            // of one call, the SDK's retries included; default 6
 	Timeout  time.Duration  // of one HTTP attempt; default 15s
-	HTTP     aws.HTTPClient // sends the requests; default the SDK's own client with Timeout
+	HTTP     aws.HTTPClient // sends the requests; default the SDK's own client with Timeout and AWS_CA_BUNDLE
 	Log      *slog.Logger   // failed attempts, at debug level; default none
 }
 
@@ -55,9 +55,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 15 * time.Second
-	}
-	if o.HTTP == nil {
-		o.HTTP = httpClient(o.Timeout)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -40,12 +40,15 @@ func open(ctx context.Context, at Place, o Options) (*Account, error) {
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(at.Region),
 		config.WithAppID(name),
-		config.WithHTTPClient(o.HTTP),
+		config.WithHTTPClient(httpClient(o.Timeout)),
 		config.WithRetryer(func() aws.Retryer { return retryer(o.Attempts) }),
 	)
 	if err != nil {
 		return nil, platform.NewError(platform.KindInvalid, "load AWS configuration", at.Region,
 			"look at the AWS_… variables and ~/.aws/config of the worker", err)
+	}
+	if o.HTTP != nil {
+		cfg.HTTPClient = o.HTTP
 	}
 	if at.Role != "" {
 		cfg.Credentials = assume(cfg, at)
@@ -92,7 +95,7 @@ func retryer(attempts int) aws.Retryer {
 }
 
 // httpClient bounds each attempt and keeps enough connections for a worker's releases.
-func httpClient(timeout time.Duration) aws.HTTPClient {
+func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTimeout(timeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = 32
 	})

@@ -135,7 +135,7 @@ func (c *cloud) xml(action string, form url.Values) string {
 		return fmt.Sprintf("<AssumeRoleResult><Credentials><AccessKeyId>ASSUMED%d</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult>",
 			c.calls["AssumeRole"], time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	}
-	return ""
+	return "<" + action + "Result></" + action + "Result>"
 }
 
 func (c *cloud) groupsXML(names []string) string {
@@ -198,7 +198,7 @@ func plainEnvironment(t *testing.T) {
 	none := t.TempDir() + "/none"
 	for key, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "WORKER", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_ENDPOINT_URL": "", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_ENDPOINT_URL": "", "AWS_CA_BUNDLE": "", "AWS_EC2_METADATA_DISABLED": "true",
 	} {
 		t.Setenv(key, value)
 	}
