@@ -35,6 +35,7 @@ const maxSize = 6144
 // unconditioned are the statements that change something without a condition, and why.
 var unconditioned = map[string]string{
 	"LaunchFromAndIntoWhatIsThere":  "parents, networks and keys are not Switchyard's and don't carry its tags",
+	"CopyAlarmsOfScalingPolicies":   "the resource's name is what narrows it",
 	"CopyImagesToTheirRegions":      "the source may be an image of another application, the copy has no tags before it is there",
 	"StartItFromAndIntoWhatIsThere": "the same for a builder",
 	"MakeASecurityGroupInAnyVPC":    "the network is not Switchyard's",
