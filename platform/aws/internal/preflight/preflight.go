@@ -31,7 +31,7 @@ var _ platform.Doctor = (*Examiner)(nil)
 func New(d Deps) *Examiner { return &Examiner{d} }
 
 // Preflight says of everything that was examined how it is; what is in order has no
-// Problem. About 15 calls. What may not be read for lack of a permission is a finding,
+// Problem. About 17 calls. What may not be read for lack of a permission is a finding,
 // not an error, and does not block: the release would say so itself when it matters.
 func (e *Examiner) Preflight(ctx context.Context, s platform.FleetSpec) ([]platform.Finding, error) {
 	x, err := e.begin(ctx, s)

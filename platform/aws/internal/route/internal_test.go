@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -143,4 +144,21 @@ func TestAWriteTellsAWSToKeepTheSecretItNeverShows(t *testing.T) {
 	shown := read[0].AuthenticateOidcConfig
 	require.True(t, *keepSecrets(read)[0].AuthenticateOidcConfig.UseExistingClientSecret)
 	require.Nil(t, shown.UseExistingClientSecret, "answers are shared and stay as they are")
+}
+
+func TestAWriterWaitsForItsTurnAsLongAsItMay(t *testing.T) {
+	l := turns{by: map[string]chan struct{}{}}
+	done, err := l.take(t.Context(), "listener")
+	require.NoError(t, err)
+	other, err := l.take(t.Context(), "another")
+	require.NoError(t, err, "listeners don't wait for each other")
+	other()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = l.take(ended, "listener")
+	require.ErrorIs(t, err, context.Canceled)
+	done()
+	done, err = l.take(t.Context(), "listener")
+	require.NoError(t, err)
+	done()
 }

@@ -25,25 +25,29 @@ const opShift = "set weights"
 const inForceWithin = 10 * time.Second
 
 // writes lets one writer at a time change a listener. Routers are made for every use,
-// so the lock belongs to the process.
-var writes = locks{by: map[string]*sync.Mutex{}}
+// so the turns belong to the process.
+var writes = turns{by: map[string]chan struct{}{}}
 
-type locks struct {
+type turns struct {
 	mu sync.Mutex
-	by map[string]*sync.Mutex
+	by map[string]chan struct{} // holds a token while somebody has the turn
 }
 
-// lock waits for the key and returns what lets it go.
-func (l *locks) lock(key string) func() {
+// take waits for the turn of the key and returns what ends it.
+func (l *turns) take(ctx context.Context, key string) (func(), error) {
 	l.mu.Lock()
-	m := l.by[key]
-	if m == nil {
-		m = &sync.Mutex{}
-		l.by[key] = m
+	turn := l.by[key]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		l.by[key] = turn
 	}
 	l.mu.Unlock()
-	m.Lock()
-	return m.Unlock
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: wait for another change of %s: %w", opShift, key, ctx.Err())
+	}
 }
 
 // SetWeights moves the shares from expected to want: it sets percents as weights, keeps
@@ -69,7 +73,11 @@ func (r *Router) SetWeights(ctx context.Context, region string, target release.T
 	if err != nil {
 		return err
 	}
-	defer writes.lock(cfg.Listener)()
+	done, err := writes.take(ctx, cfg.Listener)
+	if err != nil {
+		return err
+	}
+	defer done()
 	now, err := Read(account.Urgent(ctx), acc, cfg)
 	if err != nil {
 		return err
