@@ -30,6 +30,10 @@ help: ## list the targets
 demo: run-tools build ## four releases under load on this machine: switch, soak, rollback (ARGS=--keep leaves it running)
 	bin/switchyard demo $(ARGS)
 
+.PHONY: demo-aws
+demo-aws: run-tools aws-tools moto build ## the same story on AWS's API: AMIs, Auto Scaling groups and a load balancer, played on this machine
+	bin/switchyard demo --platform aws $(ARGS)
+
 .PHONY: dev
 dev: run-tools build ## Temporal with its UI, the local cloud and a worker, until Ctrl-C
 	bin/switchyard dev $(ARGS)
@@ -41,7 +45,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o examples/checkout/packer/app/bin/ ./examples/checkout
 
 .PHONY: test
-test: run-tools build browser ## all tests with the race detector, except test-kill
+test: run-tools aws-tools moto build browser ## all tests with the race detector, except test-kill
 	go test -race -timeout 20m ./...
 
 # go test prints its own verdict after the last test's output; the count is told once
