@@ -35,6 +35,7 @@ type Options struct {
 	Burst    int            // shared reads of an API action that go at once; default 10
 	Gather   time.Duration  // how long a read waits for others to share its call; default 20ms
 	Attempts int            // of one call, the SDK's retries included; default 6
+	Backoff  time.Duration  // longest pause between two attempts; default 20s
 	Timeout  time.Duration  // of one HTTP attempt; default 15s
 	HTTP     aws.HTTPClient // sends the requests; default the SDK's own client with Timeout and AWS_CA_BUNDLE
 	Log      *slog.Logger   // failed attempts, at debug level; default none
@@ -52,6 +53,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Attempts == 0 {
 		o.Attempts = 6
+	}
+	if o.Backoff == 0 {
+		o.Backoff = 20 * time.Second
 	}
 	if o.Timeout == 0 {
 		o.Timeout = 15 * time.Second

@@ -29,9 +29,6 @@ const (
 	// Credentials are renewed this long before they end, so that a bake that starts
 	// with them has time to begin.
 	renewal = 5 * time.Minute
-
-	// longest pause between two attempts of one call
-	maxBackoff = 20 * time.Second
 )
 
 // open makes the clients of a place. Everything that the SDK reads from the environment
@@ -41,7 +38,7 @@ func open(ctx context.Context, at Place, o Options) (*Account, error) {
 		config.WithRegion(at.Region),
 		config.WithAppID(name),
 		config.WithHTTPClient(httpClient(o.Timeout)),
-		config.WithRetryer(func() aws.Retryer { return retryer(o.Attempts) }),
+		config.WithRetryer(func() aws.Retryer { return retryer(o) }),
 	)
 	if err != nil {
 		return nil, platform.NewError(platform.KindInvalid, "load AWS configuration", at.Region,
@@ -85,11 +82,11 @@ func assume(cfg aws.Config, at Place) aws.CredentialsProvider {
 
 // retryer retries what AWS says may be retried, and slows down all calls of a client
 // while AWS throttles them.
-func retryer(attempts int) aws.Retryer {
+func retryer(options Options) aws.Retryer {
 	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
-			s.MaxAttempts = attempts
-			s.MaxBackoff = maxBackoff
+			s.MaxAttempts = options.Attempts
+			s.MaxBackoff = options.Backoff
 		})
 	})
 }

@@ -22,11 +22,9 @@ import (
 // services, counts calls by action and keeps what a test sets.
 type cloud struct {
 	mu        sync.Mutex
-	groups    map[string][]string // Auto Scaling groups and the target groups they are attached to
-	instances map[string]string   // id to private address
-	images    []string
+	groups    map[string][]string                                 // Auto Scaling groups and the target groups they are attached to
+	instances map[string]string                                   // id to private address
 	listeners map[string][]Share                                  // ARNs of listeners and rules
-	targets   []string                                            // target groups
 	answer    func(action string, r *http.Request) *http.Response // instead of the usual; nil for the usual
 	metrics   func(from, to time.Time, ids []string) map[string]map[time.Time]float64
 

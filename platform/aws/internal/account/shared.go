@@ -60,7 +60,7 @@ type ask[V any] struct {
 func newShared[V any](o Options, bucket *rate.Limiter, most int, fetch func(context.Context, []string) (map[string]V, error)) *shared[V] {
 	return &shared[V]{
 		fetch: fetch, most: most, gather: o.Gather, bucket: bucket,
-		within: time.Duration(o.Attempts) * (o.Timeout + maxBackoff),
+		within: time.Duration(o.Attempts) * (o.Timeout + o.Backoff),
 		hurry:  make(chan struct{}, 1), apart: map[string]bool{},
 	}
 }
@@ -246,7 +246,7 @@ func (s *shared[V]) read(ctx context.Context, asks []*ask[V]) {
 		settle(asks, nil, nil)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		// Not the caller's context has ended, so it must not look like that.
-		settle(asks, nil, platform.NewError("", "read from AWS", "", "", fmt.Errorf("no answer within %s: %v", s.within, err)))
+		settle(asks, nil, platform.NewError("", "read from AWS", "", "", fmt.Errorf("no answer within %s: %s", s.within, err.Error())))
 	default:
 		settle(asks, values, err)
 	}
