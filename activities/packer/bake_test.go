@@ -2,6 +2,7 @@ package packer_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
@@ -261,4 +262,19 @@ func TestCancelledBeforeItStarts(t *testing.T) {
 	_, err := b.bake(b.template(receiptBlock)).Run(ctx, nil)
 	assert.Equal(t, packer.Cancelled, packer.KindOf(err))
 	assert.Empty(t, b.leftOvers())
+}
+
+func TestABakeBeginsWithTheSweepOfTheLastOne(t *testing.T) {
+	b := newBench(t)
+	bake := b.bake(b.template(receiptBlock + `provisioner "shell" { inline = ["echo new > new"] }`))
+	swept := 0
+	bake.Sweep = func(context.Context) error { swept++; return nil }
+	_, err := bake.Run(t.Context(), nil)
+	require.NoError(t, err)
+	assert.Equal(t, 1, swept)
+
+	refused := errors.New("no answer")
+	bake.Sweep = func(context.Context) error { return refused }
+	_, err = bake.Run(t.Context(), nil)
+	assert.ErrorIs(t, err, refused, "nothing is baked beside what is left")
 }

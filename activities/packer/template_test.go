@@ -154,4 +154,17 @@ func TestInstallPlugin(t *testing.T) {
 	assert.Len(t, files, 2)
 	assert.ErrorContains(t, packer.InstallPlugin(dir, filepath.Join(dir, "none")), "make build")
 	assert.ErrorContains(t, packer.InstallPlugin(dir, "/bin/true"), "no Packer plugin")
+
+	// Any program that describes itself, under the name of the amazon plugin.
+	amazon := filepath.Join(t.TempDir(), packer.PluginAmazon)
+	raw, err := os.ReadFile(have.plugin)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(amazon, raw, 0o700))
+	require.NoError(t, packer.InstallPlugin(dir, amazon))
+	files, err = filepath.Glob(filepath.Join(dir, "github.com", "hashicorp", "amazon", "packer-plugin-amazon_v*_SHA256SUM"))
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+	other := filepath.Join(t.TempDir(), "packer-plugin-other")
+	require.NoError(t, os.WriteFile(other, raw, 0o700))
+	assert.ErrorContains(t, packer.InstallPlugin(dir, other), "packer plugins install")
 }
