@@ -43,6 +43,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/switchyard ./cmd/packer-plugin-switchyard
 	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o examples/checkout/packer/app/bin/ ./examples/checkout
+	@mkdir -p examples/checkout/packer/aws/bin && cp examples/checkout/packer/app/bin/checkout examples/checkout/packer/aws/bin/
 
 .PHONY: test
 test: run-tools aws-tools moto build browser ## all tests with the race detector, except test-kill

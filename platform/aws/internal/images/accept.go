@@ -53,7 +53,7 @@ func (i *Images) accept(ctx context.Context, region, ref string, tags map[string
 	case err != nil:
 		return err
 	case !seen:
-		return platform.NewError(platform.KindInvalid, "accept image", in(region, ref), "bake again", errors.New("Packer says that it made it, and AWS does not know it"))
+		return platform.NewError(platform.KindInvalid, "accept image", in(region, ref), "bake again", errors.New("the receipt names it, and AWS does not know it"))
 	case image.State != types.ImageStateAvailable:
 		return platform.NewError(platform.KindInvalid, "accept image", in(region, ref), "bake again", failedState(image))
 	}
