@@ -1,6 +1,6 @@
-// Package wiring decides what is behind a worker's ports: the local platform, and
-// Packer that bakes into its image store. Commands and end-to-end tests share it;
-// the worker itself knows no platform.
+// Package wiring decides what is behind a worker's ports: the platforms, and Packer,
+// which bakes into the local image store or makes AMIs. Commands and end-to-end tests
+// share it; the worker itself knows no platform.
 package wiring
 
 import (
@@ -22,12 +22,13 @@ import (
 	"github.com/switchyard/switchyard/release/spec"
 )
 
-// Bakery bakes with the packer program into the local cloud's image store.
+// Bakery bakes with the packer program: into the local cloud's image store, or AMIs.
 type Bakery struct {
 	PackerBin  string // absent: the one on PATH
 	PluginDir  string
 	StateDir   string // bakes get a folder each in it
 	LocalCloud string // URL or directory of the local cloud
+	AWS        AWS    // nil: bakes no AMIs
 }
 
 var _ activities.Bakery = (*Bakery)(nil)
@@ -93,20 +94,19 @@ func commitTime(ctx context.Context, dir, commit string) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// Bake bakes and returns the ref of the accepted image.
+// Bake bakes for the platform of the spec and returns the ref of the accepted image.
 func (b *Bakery) Bake(ctx context.Context, o activities.BakeOrder, told func(string)) (string, error) {
+	if o.Spec.Platform == spec.PlatformAWS {
+		return b.bakeAMI(ctx, o, told)
+	}
 	endpoint, store, err := b.cloud(ctx)
 	if err != nil {
 		return "", err
 	}
-	bin, err := b.packer()
+	bake, err := b.prepare(ctx, o)
 	if err != nil {
 		return "", err
 	}
-	bake := bakeOf(ctx, o.Spec)
-	bake.PackerBin, bake.PluginDir, bake.Secrets = bin, b.PluginDir, o.Secrets
-	bake.WorkDir = BakeDir(b.StateDir, release.Target{Application: o.Spec.Application, Environment: o.Spec.Environment}, o.Release)
-	bake.Release.Release, bake.Release.InputDigest = o.Tag, o.InputDigest
 	bake.Release.Endpoint, bake.Release.Store = endpoint, store
 	bake.Inspect = o.Inspect
 	receipt, err := bake.Run(ctx, func(p packer.Progress) { told(p.Detail) })
@@ -114,6 +114,19 @@ func (b *Bakery) Bake(ctx context.Context, o activities.BakeOrder, told func(str
 		return "", bakeError(ctx, err)
 	}
 	return receipt.ArtifactID, nil
+}
+
+// prepare is what a bake needs on every platform.
+func (b *Bakery) prepare(ctx context.Context, o activities.BakeOrder) (packer.Bake, error) {
+	bin, err := b.packer()
+	if err != nil {
+		return packer.Bake{}, err
+	}
+	bake := bakeOf(ctx, o.Spec)
+	bake.PackerBin, bake.PluginDir, bake.Secrets = bin, b.PluginDir, o.Secrets
+	bake.WorkDir = BakeDir(b.StateDir, release.Target{Application: o.Spec.Application, Environment: o.Spec.Environment}, o.Release)
+	bake.Release.Release, bake.Release.InputDigest = o.Tag, o.InputDigest
+	return bake, nil
 }
 
 // bakeError says what a failed bake means: a template that is wrong, or what it runs,
@@ -131,6 +144,9 @@ func bakeError(ctx context.Context, err error) error {
 
 // VerifyProvenance proves that the image was built by the owner of the key.
 func (b *Bakery) VerifyProvenance(ctx context.Context, image, publicKey string) error {
+	if isAMI(image) {
+		return noAttestation(image)
+	}
 	_, dir, err := b.cloud(ctx)
 	if err != nil {
 		return err
