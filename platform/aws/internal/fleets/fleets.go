@@ -98,6 +98,7 @@ func (f *Fleets) group(ctx context.Context, p place, op, name string) (astypes.A
 	if f.memory.madeLately(p.Region, name) {
 		return astypes.AutoScalingGroup{}, platform.NewError("", op, in(name, p.Region), "", errors.New("its Auto Scaling group was made just now and can't be read yet"))
 	}
+	f.memory.forget(p.Region, name)
 	return astypes.AutoScalingGroup{}, platform.NotFound(op, in(name, p.Region))
 }
 

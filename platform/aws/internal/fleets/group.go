@@ -59,7 +59,7 @@ func (l *live) into(g *autoscaling.CreateAutoScalingGroupInput, pinned *astypes.
 	g.MaxInstanceLifetime = from.MaxInstanceLifetime
 	g.NewInstancesProtectedFromScaleIn = from.NewInstancesProtectedFromScaleIn
 	g.PlacementGroup = notEmpty(from.PlacementGroup)
-	g.ServiceLinkedRoleARN = notEmpty(from.ServiceLinkedRoleARN)
+	g.ServiceLinkedRoleARN = ownRole(from.ServiceLinkedRoleARN)
 	g.TerminationPolicies = from.TerminationPolicies
 	if m := from.MixedInstancesPolicy; m != nil {
 		policy := *m
@@ -77,6 +77,16 @@ func (l *live) into(g *autoscaling.CreateAutoScalingGroupInput, pinned *astypes.
 			NotificationTargetARN: notEmpty(h.NotificationTargetARN), RoleARN: notEmpty(h.RoleARN),
 		})
 	}
+}
+
+// ownRole is a service-linked role of one's own. The default one needs no naming, and
+// naming it would need the permission to pass it:
+// docs.aws.amazon.com/autoscaling/ec2/userguide/autoscaling-service-linked-role.html.
+func ownRole(arn *string) *string {
+	if strings.HasSuffix(aws.ToString(arn), "/AWSServiceRoleForAutoScaling") {
+		return nil
+	}
+	return notEmpty(arn)
 }
 
 // healthChecks are the live group's, and those of the load balancer.

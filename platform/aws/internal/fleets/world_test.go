@@ -69,7 +69,6 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	require.NoError(t, server.Reset(ctx))
 	proxy, err := wire.New(server.URL)
 	require.NoError(t, err)
 	t.Cleanup(proxy.Close)
@@ -85,7 +84,14 @@ func newWorld(t *testing.T) *world {
 		T: t, ctx: ctx, ec2: ec2.NewFromConfig(cfg), asg: autoscaling.NewFromConfig(cfg), elb: elb.NewFromConfig(cfg),
 		watch: cloudwatch.NewFromConfig(cfg), wire: proxy, options: fleets.Options{Poll: 5 * time.Millisecond},
 	}
-	w.network()
+	// A retry after a broken connection finds what the first attempt made: begin again then.
+	for range 3 {
+		require.NoError(t, server.Reset(ctx))
+		if err = w.network(); err == nil {
+			break
+		}
+	}
+	require.NoError(t, err)
 	w.image = w.bake("v1")
 	w.reopen()
 	return w
@@ -97,34 +103,53 @@ func (w *world) reopen() {
 	w.fleets = fleets.New(fleets.Deps{Pool: pool, Settings: w.settings, Options: w.options})
 }
 
-func (w *world) network() {
+func (w *world) network() error {
 	subnets, err := w.ec2.DescribeSubnets(w.ctx, &ec2.DescribeSubnetsInput{})
-	require.NoError(w, err)
+	if err != nil {
+		return err
+	}
 	w.vpc = *subnets.Subnets[0].VpcId
 	ids := []string{*subnets.Subnets[0].SubnetId, *subnets.Subnets[1].SubnetId}
 	sg, err := w.ec2.CreateSecurityGroup(w.ctx, &ec2.CreateSecurityGroupInput{GroupName: aws.String("app"), Description: aws.String("app"), VpcId: &w.vpc})
-	require.NoError(w, err)
+	if err != nil {
+		return err
+	}
 	lb, err := w.elb.CreateLoadBalancer(w.ctx, &elb.CreateLoadBalancerInput{Name: aws.String("checkout"), Subnets: ids})
-	require.NoError(w, err)
-	a, b := w.targetGroup("checkout-a"), w.targetGroup("checkout-b")
+	if err != nil {
+		return err
+	}
+	var groups []string
+	for _, name := range []string{"checkout-a", "checkout-b"} {
+		arn, err := w.targetGroup(name)
+		if err != nil {
+			return err
+		}
+		groups = append(groups, arn)
+	}
 	listener, err := w.elb.CreateListener(w.ctx, &elb.CreateListenerInput{
-		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: elbtypes.ProtocolEnumHttp, DefaultActions: split(a, 100, b, 0),
+		LoadBalancerArn: lb.LoadBalancers[0].LoadBalancerArn, Port: aws.Int32(80), Protocol: elbtypes.ProtocolEnumHttp,
+		DefaultActions: split(groups[0], 100, groups[1], 0),
 	})
-	require.NoError(w, err)
+	if err != nil {
+		return err
+	}
 	w.settings = spec.Settings{
 		AWS: &spec.AWS{InstanceType: "t3.small", Port: 8080, HealthGrace: spec.Duration(time.Minute), DataVolumes: spec.DataVolumesRefuse},
 		Regions: []spec.Region{{Name: region, AWS: &spec.AWSRegion{
-			Listener: *listener.Listeners[0].ListenerArn, TargetGroups: []string{a, b}, Subnets: ids, SecurityGroups: []string{*sg.GroupId},
+			Listener: *listener.Listeners[0].ListenerArn, TargetGroups: groups, Subnets: ids, SecurityGroups: []string{*sg.GroupId},
 		}}},
 	}
+	return nil
 }
 
 func (w *world) place() *spec.AWSRegion { return w.settings.Regions[0].AWS }
 
-func (w *world) targetGroup(name string) string {
+func (w *world) targetGroup(name string) (string, error) {
 	out, err := w.elb.CreateTargetGroup(w.ctx, &elb.CreateTargetGroupInput{Name: aws.String(name), Protocol: elbtypes.ProtocolEnumHttp, Port: aws.Int32(8080), VpcId: &w.vpc})
-	require.NoError(w, err)
-	return *out.TargetGroups[0].TargetGroupArn
+	if err != nil {
+		return "", err
+	}
+	return *out.TargetGroups[0].TargetGroupArn, nil
 }
 
 func split(a string, wa int32, b string, wb int32) []elbtypes.Action {
@@ -261,8 +286,9 @@ func (w *world) adopted(name string, change func(*ec2types.RequestLaunchTemplate
 	}
 	_, err := w.ec2.CreateLaunchTemplate(w.ctx, &ec2.CreateLaunchTemplateInput{LaunchTemplateName: aws.String(name + "-template"), LaunchTemplateData: data})
 	require.NoError(w, err)
-	_, err = w.asg.CreateAutoScalingGroup(w.ctx, group)
-	require.NoError(w, err)
+	if _, err = w.asg.CreateAutoScalingGroup(w.ctx, group); !account.IsCode(err, "AlreadyExists") { // by a retry
+		require.NoError(w, err)
+	}
 }
 
 // mutations are the changing calls of the fleets since the wire was reset, in order.
