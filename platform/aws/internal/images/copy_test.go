@@ -186,3 +186,24 @@ func TestUnencryptedOnlyWhereTheSpecSaysSo(t *testing.T) {
 	image, _ := c.ami(other, there)
 	require.False(t, aws.ToBool(image.BlockDeviceMappings[0].Ebs.Encrypted))
 }
+
+// The emulator copies no image of another account, so what AWS needs for it is looked at.
+func TestARegionWithAnAccountOfItsOwnMayReadTheImage(t *testing.T) {
+	c := newCloud(t, func(s *spec.Settings) { s.Regions[1].AWS.Role = "arn:aws:iam::222222222222:role/switchyard" })
+	ref := c.baked("v1")
+	image, _ := c.ami(home, ref)
+	_, _ = c.images.Copy(c.ctx, other, ref)
+	launch, err := c.ec2(home).DescribeImageAttribute(c.ctx, &ec2.DescribeImageAttributeInput{ImageId: &ref, Attribute: types.ImageAttributeNameLaunchPermission})
+	require.NoError(t, err)
+	require.Len(t, launch.LaunchPermissions, 1)
+	require.Equal(t, "222222222222", aws.ToString(launch.LaunchPermissions[0].UserId))
+	volume, err := c.ec2(home).DescribeSnapshotAttribute(c.ctx, &ec2.DescribeSnapshotAttributeInput{
+		SnapshotId: aws.String(snapshotOf(image)), Attribute: types.SnapshotAttributeNameCreateVolumePermission})
+	require.NoError(t, err)
+	require.Len(t, volume.CreateVolumePermissions, 1)
+	for _, call := range proxy.Calls() {
+		if call.Action == "CopyImage" {
+			require.Contains(t, string(call.Body), "TagSpecification.1.Tag", "AWS copies no tags of another account's image")
+		}
+	}
+}
