@@ -489,11 +489,12 @@ init_model = AutoScalingBackend.__init__
 
 
 def put_scaling_policy(self):
-    answer = put_policy(self)
+    """docs.aws.amazon.com/autoscaling/ec2/APIReference/API_PutScalingPolicy.html: answers with the PolicyARN (moto: PolicyArn, which no SDK reads)."""
+    put_policy(self)
     policy = self.autoscaling_backend.policies[(self._get_param("AutoScalingGroupName"), self._get_param("PolicyName"))]
     policy.enabled = self._get_bool_param("Enabled", True)
     policy.alarms = []
-    return answer
+    return ActionResult({"PolicyARN": policy.arn})
 
 
 put_policy = AutoScalingResponse.put_scaling_policy
