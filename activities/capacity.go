@@ -21,12 +21,13 @@ func (f *Fleets) Capacity(ctx context.Context, in CapacityInput) (release.Parity
 	if err != nil {
 		return release.Parity{}, err
 	}
-	if err := hold(ctx, p, in); err != nil {
+	// The first look is the common case and stands between an order and the switch:
+	// no heartbeat is sent before it, and the platform makes it wait for no poll.
+	urgent := platform.Urgent(ctx)
+	if err := hold(urgent, p, in); err != nil {
 		return release.Parity{}, err
 	}
-	// The first look is the common case and stands between an order and the switch:
-	// no heartbeat is sent before it.
-	parity, err := measure(ctx, p.Fleets, in)
+	parity, err := measure(urgent, p.Fleets, in)
 	if err == nil && parity.Enough() {
 		return parity, nil
 	}

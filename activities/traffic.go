@@ -24,6 +24,7 @@ func (t *Traffic) ShiftTraffic(ctx context.Context, in ShiftInput) (Shift, error
 	if err != nil {
 		return Shift{}, err
 	}
+	ctx = platform.Urgent(ctx)
 	router, region, target := p.Router, in.Place.Region, in.Place.Target
 	setErr := router.SetWeights(ctx, region, target, in.Expected, in.Want)
 	// The shares are read whatever the answer was: an answer that was lost, or a

@@ -51,16 +51,23 @@ func makeBase(ctx context.Context, c clients, region string, n network) (Base, e
 	if err := makeProfile(ctx, c); err != nil {
 		return b, err
 	}
-	image, err := c.ec2.RegisterImage(ctx, &ec2.RegisterImageInput{
-		Name: aws.String("switchyard-lab-source"), Architecture: ec2types.ArchitectureValuesX8664, VirtualizationType: aws.String("hvm"),
-		RootDeviceName:      aws.String("/dev/xvda"),
-		BlockDeviceMappings: []ec2types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvda"), Ebs: &ec2types.EbsBlockDevice{VolumeSize: aws.Int32(8)}}},
+	b.SourceAMI, err = sourceAMI(ctx, c)
+	return b, err
+}
+
+// sourceAMI is one of the images of Amazon's that moto comes with.
+func sourceAMI(ctx context.Context, c clients) (string, error) {
+	const name = "amzn2-ami-hvm-2.0.20180810-x86_64-gp2"
+	found, err := c.ec2.DescribeImages(ctx, &ec2.DescribeImagesInput{
+		Owners: []string{"amazon"}, Filters: []ec2types.Filter{{Name: aws.String("name"), Values: []string{name}}},
 	})
 	if err != nil {
-		return b, fmt.Errorf("register the source AMI: %w", err)
+		return "", fmt.Errorf("find the source AMI: %w", err)
 	}
-	b.SourceAMI = aws.ToString(image.ImageId)
-	return b, nil
+	if len(found.Images) == 0 {
+		return "", fmt.Errorf("find the source AMI: moto has no image %s", name)
+	}
+	return aws.ToString(found.Images[0].ImageId), nil
 }
 
 // makeProfile makes the instance profile. It is the account's, not the region's.

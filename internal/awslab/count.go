@@ -77,9 +77,9 @@ func (n *counter) line(line []byte) {
 
 func (r *region) publish(ctx context.Context, balancer string, c counted, t tally) error {
 	_, lb, _ := strings.Cut(balancer, ":loadbalancer/")
-	dimensions := []cwtypes.Dimension{
-		{Name: aws.String("TargetGroup"), Value: aws.String(c.group[strings.LastIndex(c.group, ":")+1:])},
+	dimensions := []cwtypes.Dimension{ // sorted by name: moto tells orders apart
 		{Name: aws.String("LoadBalancer"), Value: &lb},
+		{Name: aws.String("TargetGroup"), Value: aws.String(c.group[strings.LastIndex(c.group, ":")+1:])},
 	}
 	datum := func(name string, value float64) cwtypes.MetricDatum {
 		return cwtypes.MetricDatum{MetricName: &name, Dimensions: dimensions, Value: &value, Unit: cwtypes.StandardUnitCount, Timestamp: aws.Time(time.Unix(c.second, 0))}

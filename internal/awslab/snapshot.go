@@ -14,7 +14,8 @@ import (
 )
 
 // State is everything in the account that a release could leave behind, as
-// "region kind id" with a name where there is one.
+// "region kind id" with a name where there is one: of an instance and a volume the fleet
+// it is of, of a snapshot the image.
 type State map[string]string
 
 // Diff says what this state has and the other has not ("+"), and the other way round ("-").
@@ -48,6 +49,16 @@ type collector struct {
 
 func (c collector) add(kind string, id, name *string) {
 	c.state[c.region+" "+kind+" "+aws.ToString(id)] = aws.ToString(name)
+}
+
+// owner is whose a resource is by its tag, else what is known of it.
+func owner(tags []ec2types.Tag, key string, otherwise *string) *string {
+	for _, t := range tags {
+		if aws.ToString(t.Key) == key {
+			return t.Value
+		}
+	}
+	return otherwise
 }
 
 // Snapshot reads launch templates, groups with their policies and scheduled actions,
@@ -126,7 +137,7 @@ func (r *region) readInstances(ctx context.Context, c collector) error {
 		for _, reservation := range page.Reservations {
 			for _, i := range reservation.Instances {
 				if i.State.Name != ec2types.InstanceStateNameTerminated {
-					c.add("instance", i.InstanceId, i.ImageId)
+					c.add("instance", i.InstanceId, owner(i.Tags, "switchyard:fleet", i.ImageId))
 				}
 			}
 		}
@@ -142,7 +153,7 @@ func (r *region) readVolumes(ctx context.Context, c collector) error {
 			return err
 		}
 		for _, v := range page.Volumes {
-			c.add("volume", v.VolumeId, nil)
+			c.add("volume", v.VolumeId, owner(v.Tags, "switchyard:fleet", nil))
 		}
 	}
 	return nil
@@ -184,7 +195,7 @@ func (r *region) readImages(ctx context.Context, c collector) error {
 			return err
 		}
 		for _, s := range page.Snapshots {
-			c.add("snapshot", s.SnapshotId, s.Description)
+			c.add("snapshot", s.SnapshotId, owner(s.Tags, "switchyard:image", s.Description))
 		}
 	}
 	return nil

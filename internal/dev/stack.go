@@ -17,7 +17,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"github.com/switchyard/switchyard/activities/packer"
+	"github.com/switchyard/switchyard/internal/wiring"
 	"github.com/switchyard/switchyard/platform/local"
 	"github.com/switchyard/switchyard/platform/local/cloud"
 	"github.com/switchyard/switchyard/release"
@@ -196,11 +196,7 @@ func (s *Stack) startAll(ctx context.Context) error {
 	if err := s.save(); err != nil {
 		return err
 	}
-	plugin, err := FindProgram("packer-plugin-switchyard", s.o.BinDir)
-	if err != nil {
-		return err
-	}
-	if err := packer.InstallPlugin(s.plugins, plugin); err != nil {
+	if err := wiring.InstallPlugins(s.plugins, func(program string) (string, error) { return FindProgram(program, s.o.BinDir) }); err != nil {
 		return err
 	}
 	if err := s.startTemporal(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/switchyard/switchyard/activities/acterr"
 	"github.com/switchyard/switchyard/activities/packer"
 	"github.com/switchyard/switchyard/platform"
+	"github.com/switchyard/switchyard/platform/aws"
 	"github.com/switchyard/switchyard/platform/local"
 	"github.com/switchyard/switchyard/platform/local/oci"
 	"github.com/switchyard/switchyard/release"
@@ -33,13 +34,13 @@ type Bakery struct {
 
 var _ activities.Bakery = (*Bakery)(nil)
 
-// Platforms are the platforms of this machine: the local cloud at the URL or directory.
-func Platforms(localCloud string) (activities.Set, error) {
+// Platforms are the platforms of a worker: the local cloud at the URL or directory, and AWS.
+func Platforms(localCloud string, onAWS *aws.AWS) (activities.Set, error) {
 	p, err := local.New(localCloud)
 	if err != nil {
 		return nil, err
 	}
-	return activities.Set{local.Name: platform.Fixed(p)}, nil
+	return activities.Set{local.Name: platform.Fixed(p), aws.Name: onAWS.Open}, nil
 }
 
 // BakeDir is the folder of a release's bakes; packer.log of each attempt is below it.

@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 
 	"github.com/switchyard/switchyard/internal/wiring"
+	"github.com/switchyard/switchyard/platform/aws"
 	"github.com/switchyard/switchyard/starter"
 	"github.com/switchyard/switchyard/worker"
 )
@@ -46,7 +47,7 @@ func runWorker() int {
 	defer c.Close()
 	dir := os.Getenv(envDir)
 	cloud := filepath.Join(dir, "cloud")
-	platforms, err := wiring.Platforms(cloud)
+	platforms, err := wiring.Platforms(cloud, aws.New(aws.Options{}))
 	if err != nil {
 		log.Error("platforms", "error", err)
 		return 1

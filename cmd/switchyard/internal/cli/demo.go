@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/switchyard/switchyard/cmd/switchyard/internal/demo"
+	"github.com/switchyard/switchyard/release/spec"
 	"github.com/switchyard/switchyard/starter"
 )
 
@@ -25,6 +26,7 @@ exit code is 0 only if every release ended as told, no user's request failed and
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), o) },
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&o.Platform, "platform", spec.PlatformLocal, "where the fleets run: local, or aws for the AWS lab, which plays an account on this machine")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the stack up until Ctrl-C, to look at the releases in Temporal's UI")
 	flags.StringVar(&o.Examples, "examples", "", "folder of the example application (absent: examples/checkout beside bin/, or here)")
 	flags.IntVar(&o.Stack.UIPort, "ui-port", 0, "port of Temporal's UI (absent: 8233 when free, else any)")
@@ -34,6 +36,9 @@ exit code is 0 only if every release ended as told, no user's request failed and
 func (a *App) demo(ctx context.Context, o demo.Options) error {
 	// One place for every demo, so that the next one ends what a killed one left.
 	dir := filepath.Join(a.dir, "demo")
+	if o.Platform != spec.PlatformLocal && o.Platform != spec.PlatformAWS {
+		return &starter.InputError{What: "read --platform", Err: fmt.Errorf("%q is neither local nor aws", o.Platform)}
+	}
 	o.Stack.Dir, o.Stack.Fresh, o.Stack.Log = dir, true, slog.New(slog.DiscardHandler)
 	var err error
 	if o.Examples, err = findExamples(o.Examples); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/switchyard/switchyard/activities"
 	"github.com/switchyard/switchyard/internal/wiring"
 	"github.com/switchyard/switchyard/platform"
+	"github.com/switchyard/switchyard/platform/aws"
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/starter"
 )
@@ -46,7 +47,7 @@ Exit code 0 when nothing blocks a release, 7 when something does, 1 when a regio
 			if path == "" {
 				return &starter.InputError{What: "examine a spec", Err: errors.New("--spec is missing: which one?"), Advice: "For example --spec release.yaml."}
 			}
-			platforms, err := wiring.Platforms(a.cloudDir())
+			platforms, err := wiring.Platforms(a.cloudDir(), aws.New(aws.Options{}))
 			if err != nil {
 				return &starter.InputError{What: "reach the local cloud", Err: err}
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/switchyard/switchyard/activities"
 	"github.com/switchyard/switchyard/internal/wiring"
 	"github.com/switchyard/switchyard/platform"
+	"github.com/switchyard/switchyard/platform/aws"
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/starter"
 )
@@ -40,7 +41,7 @@ func (a *App) plan(ctx context.Context, path, id string) error {
 	if err != nil {
 		return err
 	}
-	platforms, err := wiring.Platforms(a.cloudDir())
+	platforms, err := wiring.Platforms(a.cloudDir(), aws.New(aws.Options{}))
 	if err != nil {
 		return &starter.InputError{What: "reach the local cloud", Err: err}
 	}

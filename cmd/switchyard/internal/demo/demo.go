@@ -4,22 +4,25 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.temporal.io/sdk/client"
 
 	"github.com/switchyard/switchyard/internal/dev"
 	"github.com/switchyard/switchyard/internal/load"
-	"github.com/switchyard/switchyard/platform/local"
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 	"github.com/switchyard/switchyard/starter"
 )
 
 // Options say how to run the demo.
 type Options struct {
+	Platform string // spec.PlatformLocal (also when empty) or spec.PlatformAWS, on the AWS lab
 	Stack    dev.Options
 	Examples string    // folder of examples/checkout, with the built program in it
 	Keep     bool      // leave the stack up until the context ends
@@ -31,7 +34,7 @@ type demo struct {
 	options Options
 	stack   *dev.Stack
 	client  client.Client
-	cloud   *local.Client
+	stage   stage
 	load    *load.Load
 	states  []release.State
 }
@@ -41,12 +44,19 @@ type demo struct {
 // told; whether it went well is the report's to say.
 func Run(ctx context.Context, o Options) (report Report, err error) {
 	began := time.Now()
-	d := &demo{options: o}
+	d := &demo{options: o, stage: &localStage{}}
 	if err := d.checkExample(); err != nil {
 		return Report{}, err
 	}
+	if o.Platform == spec.PlatformAWS {
+		d.stage = &awsStage{}
+	}
+	if err := d.stage.prepare(ctx, d); err != nil {
+		return Report{}, errors.Join(err, d.stage.end())
+	}
+	defer func() { err = errors.Join(err, d.stage.end()) }()
 	d.say("starting the stack: Temporal, the local cloud, a worker")
-	d.stack, err = dev.Start(ctx, o.Stack)
+	d.stack, err = dev.Start(ctx, d.options.Stack)
 	if err != nil {
 		return Report{}, err
 	}
@@ -76,15 +86,11 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 
 func (d *demo) connect(ctx context.Context) (err error) {
 	d.client, err = starter.Connect(ctx, starter.ConnectOptions{Address: d.stack.TemporalAddress, Namespace: d.stack.Namespace})
-	if err != nil {
-		return err
-	}
-	d.cloud, err = local.Open(d.stack.CloudEndpoint)
 	return err
 }
 
 func (d *demo) run(ctx context.Context) (Report, error) {
-	r := Report{AsTold: true}
+	r := Report{Platform: d.stage.platform(), AsTold: true}
 	defer func() {
 		if d.load != nil {
 			d.load.Stop()
@@ -118,12 +124,28 @@ func (d *demo) reached(s release.State) {
 	d.say("  users arrive: 240 requests/s at %s, half on new connections", url)
 }
 
+// stage is the platform on which the story is told.
+type stage interface {
+	platform() string
+	// prepare makes what has to be there before the stack starts.
+	prepare(ctx context.Context, d *demo) error
+	// spec is the template of the story's specs, and what it is filled with.
+	spec(d *demo, c chapter) (text string, values any)
+	// leftOver lists what exists after the story and is kept by no release's ledger.
+	leftOver(ctx context.Context, d *demo) ([]string, error)
+	end() error
+}
+
 func (d *demo) checkExample() error {
-	program := d.options.Examples + "/packer/app/bin/checkout"
-	if _, err := os.Stat(program); err != nil {
-		return fmt.Errorf("find the example application at %s: %w; run `make build` in a checkout of Switchyard, or give its folder with --examples", program, err)
+	if _, err := os.Stat(d.program()); err != nil {
+		return fmt.Errorf("find the example application at %s: %w; run `make build` in a checkout of Switchyard, or give its folder with --examples", d.program(), err)
 	}
 	return nil
+}
+
+// program is the built example application.
+func (d *demo) program() string {
+	return filepath.Join(d.options.Examples, "packer", "app", "bin", "checkout")
 }
 
 func (d *demo) say(format string, args ...any) {

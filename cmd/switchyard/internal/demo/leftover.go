@@ -4,54 +4,35 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/starter"
 )
 
-// leftOver lists what exists after the story and should not: processes, images and
-// routes the local cloud can't account for, fleets and images that no release's
-// ledger keeps, releases that still run.
-func (d *demo) leftOver(ctx context.Context) ([]string, error) {
-	keptFleets, keptImages := map[string]bool{}, map[string]bool{}
-	for _, s := range d.states {
-		keptImages[s.Image.Ref] = true
-		for _, r := range s.Ledger {
+// survivors are what the releases' ledgers keep: fleets by region/name, images by ref.
+type survivors struct{ fleets, images map[string]bool }
+
+func (d *demo) survivors() survivors {
+	s := survivors{fleets: map[string]bool{}, images: map[string]bool{}}
+	for _, state := range d.states {
+		s.images[state.Image.Ref] = true
+		for _, ref := range state.Image.Regions {
+			s.images[ref] = true
+		}
+		for _, r := range state.Ledger {
 			if r.Kind == release.KindFleet {
-				keptFleets[r.Name] = r.Status == release.LedgerKept
+				s.fleets[r.Region+"/"+r.Name] = r.Status == release.LedgerKept
 			}
 		}
 	}
-	var left []string
-	orphans, err := d.cloud.Orphans(ctx)
+	return s
+}
+
+// leftOver lists what exists after the story and should not: what the platform can't
+// account for, fleets and images that no release's ledger keeps, releases that still run.
+func (d *demo) leftOver(ctx context.Context) ([]string, error) {
+	left, err := d.stage.leftOver(ctx, d)
 	if err != nil {
 		return nil, err
-	}
-	for _, o := range orphans {
-		if !keptImages[o.ID] {
-			left = append(left, fmt.Sprintf("%s %s %s", o.Kind, o.ID, o.Detail))
-		}
-	}
-	status, err := d.cloud.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range status.Fleets {
-		if !keptFleets[f.Name] {
-			left = append(left, "fleet "+f.Name+" in "+f.Region)
-		}
-		if f.ScaleInHeld != "" {
-			left = append(left, "scale-in hold of "+f.ScaleInHeld+" on "+f.Name)
-		}
-	}
-	images, err := d.cloud.Platform().Images.Find(ctx, platform.ImageQuery{})
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range images {
-		if !keptImages[i.Ref] {
-			left = append(left, "image "+i.Ref)
-		}
 	}
 	return d.openReleases(ctx, left)
 }

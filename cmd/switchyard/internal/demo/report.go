@@ -10,6 +10,7 @@ import (
 
 // Report is what the demo measured. Times are milliseconds.
 type Report struct {
+	Platform string          `json:"platform"`
 	Releases []ReleaseReport `json:"releases"`
 	load.Counts
 	Orphans    int      `json:"orphans"`

@@ -3,10 +3,10 @@ package demo
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 	"time"
 
@@ -15,9 +15,6 @@ import (
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/starter"
 )
-
-//go:embed spec.yaml.tmpl
-var specText string
 
 // chapter is one release of the story.
 type chapter struct {
@@ -28,8 +25,6 @@ type chapter struct {
 	Faults   string // baked into the image: how this version goes bad
 	Expected string
 	Rollback bool // the operator rolls back during the soak
-
-	Template string
 }
 
 // story is what the demo tells. The fourth release goes back to the first
@@ -51,13 +46,13 @@ const (
 )
 
 func (d *demo) writeSpec(c chapter) (string, error) {
-	t, err := template.New("spec").Parse(specText)
+	text, values := d.stage.spec(d, c)
+	t, err := template.New("spec").Parse(text)
 	if err != nil {
 		return "", fmt.Errorf("read the demo's spec: %w", err)
 	}
-	c.Template = filepath.Join(d.options.Examples, "packer", "app")
 	var b bytes.Buffer
-	if err := t.Execute(&b, c); err != nil {
+	if err := t.Execute(&b, values); err != nil {
 		return "", fmt.Errorf("write the spec of %s: %w", c.ID, err)
 	}
 	path := filepath.Join(d.stack.Dir, c.ID+".yaml")
@@ -170,7 +165,7 @@ func (d *demo) measure(ctx context.Context, c chapter, h starter.Handle) (Releas
 		r.SwitchMS, r.RollbackMS = max(r.SwitchMS, region.SwitchMS), max(r.RollbackMS, region.BackMS)
 	}
 	r.HistoryEvents, err = historyLength(ctx, d.client, h)
-	d.say("  %s", r.Outcome)
+	d.say("  %s", strings.TrimSuffix(r.Outcome+": "+r.Reason, ": "))
 	return r, err
 }
 

@@ -14,12 +14,8 @@ import (
 	"github.com/switchyard/switchyard/platform"
 )
 
-type urgentKey struct{}
-
 // Urgent marks a read that does not wait for its turn: a read-back right after a change.
-func Urgent(ctx context.Context) context.Context {
-	return context.WithValue(ctx, urgentKey{}, true)
-}
+func Urgent(ctx context.Context) context.Context { return platform.Urgent(ctx) }
 
 // shared turns the reads of many callers into few calls. A read joins the call that
 // has not begun yet: it waits Gather, and then for a token of the API action, while
@@ -89,7 +85,7 @@ func (s *shared[V]) get(ctx context.Context, keys ...string) (map[string]V, erro
 }
 
 func (s *shared[V]) join(ctx context.Context, keys []string) []*ask[V] {
-	urgent := ctx.Value(urgentKey{}) != nil
+	urgent := platform.IsUrgent(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	asks := make([]*ask[V], len(keys))
