@@ -1,6 +1,9 @@
 package awslab
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Kill ends the process of an instance at once, as a crash does. Its group replaces it.
 func (l *Lab) Kill(region, instance string) error {
@@ -52,4 +55,19 @@ func (l *Lab) Processes() map[string][]string {
 		r.mu.Unlock()
 	}
 	return out
+}
+
+// InFlight is how many requests the load balancers of a region pass on right now, test
+// requests too. AWS has no such number.
+func (l *Lab) InFlight(ctx context.Context, region string) (int, error) {
+	r := l.regions[region]
+	if r == nil {
+		return 0, fmt.Errorf("count requests in flight: the lab has no region %s", region)
+	}
+	by, err := r.admin.InFlight(ctx)
+	n := 0
+	for _, k := range by {
+		n += k
+	}
+	return n, err
 }

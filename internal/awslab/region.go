@@ -19,7 +19,7 @@ import (
 const (
 	tick         = 100 * time.Millisecond
 	resync       = 5 * time.Second // everything is read anew, changed or not
-	checkEvery   = 150 * time.Millisecond
+	checkEvery   = 250 * time.Millisecond
 	checkWithin  = 2 * time.Second
 	comesUp      = 5 * time.Second // an instance that does not listen by then is in service all the same
 	replaceAfter = 2 * time.Second // between unhealthy and replaced, at first

@@ -10,7 +10,7 @@ import (
 // end in the same state, with nothing made twice.
 var ambiguityCases = []testCase{
 	{"a lost answer to provision makes no second fleet", func(s *suite) {
-		lost(s, "Fleets.Provision", func() error {
+		lost(s, "Fleets.Provision", nil, func() error {
 			s.removeAfter(s.Region, s.Prefix+"one")
 			_, err := s.Platform.Fleets.Provision(s.ctx, s.spec("one", 0, 2))
 			return err
@@ -23,7 +23,7 @@ var ambiguityCases = []testCase{
 	{"a lost answer to resize changes the size once", func(s *suite) {
 		f := s.fleet("one", 0, 1)
 		size := 1
-		lost(s, "Fleets.Resize", func() error {
+		lost(s, "Fleets.Resize", nil, func() error {
 			return s.Platform.Fleets.Resize(s.ctx, s.Region, f.Name, size, size+1)
 		}, func() {
 			size++
@@ -32,14 +32,15 @@ var ambiguityCases = []testCase{
 	}},
 	{"a lost answer to hold and release leaves what was asked for", func(s *suite) {
 		f := s.fleet("one", 0, 1)
-		lost(s, "Fleets.HoldScaleIn", func() error { return s.Platform.Fleets.HoldScaleIn(s.ctx, s.Region, f.Name, "r") },
+		hold := func() error { return s.Platform.Fleets.HoldScaleIn(s.ctx, s.Region, f.Name, "r") }
+		release := func() error { return s.Platform.Fleets.ReleaseScaleIn(s.ctx, s.Region, f.Name, "r") }
+		lost(s, "Fleets.HoldScaleIn", func() { require.NoError(s, release()) }, hold,
 			func() { require.Equal(s, "r", s.describe(f.Name).ScaleInHeld) })
-		lost(s, "Fleets.ReleaseScaleIn", func() error { return s.Platform.Fleets.ReleaseScaleIn(s.ctx, s.Region, f.Name, "r") },
+		lost(s, "Fleets.ReleaseScaleIn", func() { require.NoError(s, hold()) }, release,
 			func() { require.Empty(s, s.describe(f.Name).ScaleInHeld) })
 	}},
 	{"a lost answer to retire removes the fleet", func(s *suite) {
-		s.fleet("one", 0, 1)
-		lost(s, "Fleets.Retire", func() error { return s.Platform.Fleets.Retire(s.ctx, s.Region, s.Prefix+"one") }, func() {
+		lost(s, "Fleets.Retire", func() { s.fleet("one", 0, 1) }, func() error { return s.Platform.Fleets.Retire(s.ctx, s.Region, s.Prefix+"one") }, func() {
 			_, err := s.Platform.Fleets.Describe(s.ctx, s.Region, s.Prefix+"one")
 			s.requireKind(platform.KindNotFound, err)
 		})
@@ -48,14 +49,14 @@ var ambiguityCases = []testCase{
 		one, two := s.fleet("one", 0, 1), s.fleet("two", 1, 1)
 		s.setWeights(nil, all(one.Name))
 		from, to := all(one.Name), all(two.Name)
-		lost(s, "Router.SetWeights", func() error { return s.Platform.Router.SetWeights(s.ctx, s.Region, s.Target, from, to) }, func() {
+		lost(s, "Router.SetWeights", nil, func() error { return s.Platform.Router.SetWeights(s.ctx, s.Region, s.Target, from, to) }, func() {
 			s.requireWeights(to)
 			from, to = to, from
 		})
 	}},
 	{"a lost answer to retire an image removes it", func(s *suite) {
-		ref := s.BakedImage(s.T, "v0")
-		lost(s, "Images.Retire", func() error { return s.Platform.Images.Retire(s.ctx, s.Region, ref) }, func() {
+		ref := ""
+		lost(s, "Images.Retire", func() { ref = s.BakedImage(s.T, "v0") }, func() error { return s.Platform.Images.Retire(s.ctx, s.Region, ref) }, func() {
 			_, err := s.Platform.Images.Get(s.ctx, s.Region, ref)
 			s.requireKind(platform.KindNotFound, err)
 		})
@@ -63,13 +64,17 @@ var ambiguityCases = []testCase{
 }
 
 // lost makes the call fail before its effect, then after it; each time the caller is
-// told that it does not know, and the call made again succeeds.
-func lost(s *suite, callName string, call func() error, check func()) {
+// told that it does not know, and the call made again succeeds. prepare, which may be
+// nil, makes each time what the call takes away.
+func lost(s *suite, callName string, prepare func(), call func() error, check func()) {
 	s.Helper()
 	for _, fail := range []func(){
 		func() { s.FailBefore(s.T, callName) },
 		func() { s.FailAfter(s.T, callName) },
 	} {
+		if prepare != nil {
+			prepare()
+		}
 		fail()
 		s.requireKind(platform.KindAmbiguous, call())
 		require.NoError(s, call())

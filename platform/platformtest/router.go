@@ -124,7 +124,12 @@ var routerCases = []testCase{
 			a, status, err := s.get(url+"/?ms=2000", nil)
 			done <- result{a, status, err}
 		}()
-		s.eventually(func() bool { return s.requests(one.Name).InFlight == 1 }, "it is not seen")
+		s.eventually(func() bool {
+			if s.InFlight != nil {
+				return s.InFlight(s.T, s.Region) == 1
+			}
+			return s.requests(one.Name).InFlight == 1
+		}, "it is not seen")
 		s.setWeights(all(one.Name), all(two.Name))
 		require.NoError(s, s.Platform.Fleets.Retire(s.ctx, s.Region, one.Name))
 		r := <-done

@@ -34,6 +34,7 @@ type Harness struct {
 	Kill                         func(t *testing.T, region, instance string) // ends an instance's process at once
 	Unhealthy                    func(t *testing.T, region, fleet string)    // health checks of the fleet fail from now on
 	Healed                       func(t *testing.T)                          // ends what Unhealthy began
+	InFlight                     func(t *testing.T, region string) int       // requests in flight, where the router has no count of them; nil: it has
 	BakedImage                   func(t *testing.T, version string) string   // one more image, to be removed by a test
 	LeftoversOfAnInterruptedBake func(t *testing.T, tag string)              // makes some, for Sweep to find
 }

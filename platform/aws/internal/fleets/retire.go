@@ -199,6 +199,8 @@ func (p place) unprotect(ctx context.Context, g astypes.AutoScalingGroup) error 
 
 // delete asks for the group's end. An activity that still runs has to end first.
 func (f *Fleets) delete(ctx context.Context, p place, name string) error {
+	// If the answer is lost, not finding the group afterwards means that it is gone.
+	f.memory.forget(p.Region, name)
 	return f.until(ctx, name, "its Auto Scaling group can be deleted", func() (bool, error) {
 		_, err := p.AutoScaling.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
 		if account.IsCode(err, "ScalingActivityInProgress", "ResourceInUse") {

@@ -57,12 +57,6 @@ func digestOf(s platform.FleetSpec, a spec.AWS, r spec.AWSRegion) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// token makes a call repeatable: docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html.
-func token(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return hex.EncodeToString(sum[:])
-}
-
 // tagsOf are a group's tags by key.
 func tagsOf(g astypes.AutoScalingGroup) map[string]string {
 	m := make(map[string]string, len(g.Tags))

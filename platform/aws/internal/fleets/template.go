@@ -116,21 +116,21 @@ func instanceTags(carried []ec2types.LaunchTemplateTagSpecificationRequest, own 
 }
 
 // makeTemplate makes the launch template and answers with its id. One that is there
-// already is used when it was made from the same spec.
+// already is used when it was made from the same spec: the name makes the call
+// repeatable. A client token would not: it gives the same answer as before for a
+// template that was retired meanwhile.
 func (p place) makeTemplate(ctx context.Context, s platform.FleetSpec, digest string, data ec2types.RequestLaunchTemplateData) (string, error) {
 	tags := facts(s)
 	maps.Copy(tags, marks(s, digest))
 	out, err := p.EC2.CreateLaunchTemplate(ctx, &ec2.CreateLaunchTemplateInput{
 		LaunchTemplateName: &s.Name,
 		LaunchTemplateData: &data,
-		ClientToken:        aws.String(token(s.Region, s.Name, "launch template", digest)),
 		TagSpecifications:  []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeLaunchTemplate, Tags: ec2Tags(tags)}},
 	})
 	if err == nil {
 		return aws.ToString(out.LaunchTemplate.LaunchTemplateId), nil
 	}
-	// The token answers a mismatch when the live fleet changed between two attempts.
-	if !account.IsCode(err, "InvalidLaunchTemplateName.AlreadyExistsException", "IdempotentParameterMismatch") {
+	if !account.IsCode(err, "InvalidLaunchTemplateName.AlreadyExistsException") {
 		return "", account.Classify("make the launch template of", in(s.Name, s.Region), true, err)
 	}
 	t, err := p.readTemplate(ctx, s.Name)
