@@ -173,7 +173,6 @@ func TestACandidateIsLikeTheLiveFleet(t *testing.T) {
 	w.wire.Reset()
 	w.provision(w.like("one", "live"))
 	calls := len(w.wire.Calls())
-	t.Logf("%d calls", calls)
 	require.LessOrEqual(t, calls, 25, "the budget of a release is 60")
 	w.requireLike("one")
 	require.Equal(t, "true", tags(w.group("one"))["switchyard:complete"])
@@ -209,7 +208,7 @@ func TestProvisionInterruptedAnywhere(t *testing.T) {
 			t.Run(action+" "+kind.String(), func(t *testing.T) {
 				w := newWorld(t)
 				w.operated("live")
-				fault := w.wire.Inject(wire.Fault{Action: action, Nth: seen[action], Kind: kind})
+				fault := w.wire.Inject(wire.Fault{Action: action, Nth: seen[action], Kind: kind, Times: attempts})
 				_, err := w.fleets.Provision(w.ctx, w.like("one", "live"))
 				require.Error(t, err)
 				require.True(t, fault.Hit())
@@ -239,6 +238,27 @@ func TestOldAnswersDoNotMakeAFleetTwice(t *testing.T) {
 	w.wire.Stale(func(c wire.Call) bool { return c.Action == "DescribeAutoScalingGroups" }, 1)
 	require.Equal(t, "one", w.describe("one").Name)
 	require.Equal(t, []string{"live", "one"}, sorted(w.groups()))
+}
+
+func TestAGroupThatCanNotBeReadYet(t *testing.T) {
+	w := newWorld(t)
+	groups := func(c wire.Call) bool { return c.Action == "DescribeAutoScalingGroups" }
+	_, err := w.fleets.Describe(w.ctx, region, "one")
+	w.requireKind(platform.KindNotFound, err)
+	s := w.spec("one", 2)
+	s.HeldBy = "r1"
+	stale := w.wire.Stale(groups, 1) // right after it is made
+	f := w.provision(s)
+	require.Equal(t, 1, stale.Hits())
+	require.Equal(t, []any{"one", 2, "r1"}, []any{f.Name, f.Desired, f.ScaleInHeld})
+	require.Equal(t, "true", tags(w.group("one"))["switchyard:complete"])
+	require.Equal(t, []string{"ScheduledActions"}, w.suspended("one"))
+
+	w.wire.Stale(groups, 2)
+	_, err = w.fleets.Describe(w.ctx, region, "one")
+	require.ErrorContains(t, err, "made just now")
+	require.False(t, platform.IsNotFound(err), "nothing is certain yet")
+	w.inService("one", 2)
 }
 
 func TestMixedInstancesAndLaunchConfigurations(t *testing.T) {

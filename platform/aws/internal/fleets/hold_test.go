@@ -77,7 +77,7 @@ func TestHoldAndReleaseInterruptedAnywhere(t *testing.T) {
 			t.Run(action+" "+kind.String(), func(t *testing.T) {
 				w := newWorld(t)
 				w.adopted("live", nil)
-				fault := w.wire.Inject(wire.Fault{Action: action, Kind: kind})
+				fault := w.wire.Inject(wire.Fault{Action: action, Kind: kind, Times: attempts})
 				insist := func(do func() error) {
 					if do() != nil {
 						w.reopen()

@@ -133,7 +133,7 @@ func TestRetireInterruptedAnywhere(t *testing.T) {
 				w := newWorld(t)
 				w.operated("live")
 				w.provision(w.like("one", "live"))
-				fault := w.wire.Inject(wire.Fault{Action: action, Kind: kind})
+				fault := w.wire.Inject(wire.Fault{Action: action, Kind: kind, Times: attempts})
 				require.Error(t, w.fleets.Retire(w.ctx, region, "one"))
 				require.True(t, fault.Hit())
 				w.reopen()
@@ -148,7 +148,7 @@ func TestRetireInterruptedAnywhere(t *testing.T) {
 
 func TestALeftOverTemplateIsRetired(t *testing.T) {
 	w := newWorld(t)
-	w.wire.Inject(wire.Fault{Action: "CreateAutoScalingGroup", Kind: wire.FailBefore})
+	w.wire.Inject(wire.Fault{Action: "CreateAutoScalingGroup", Kind: wire.FailBefore, Times: attempts})
 	_, err := w.fleets.Provision(w.ctx, w.spec("one", 1))
 	require.Error(t, err)
 	require.Equal(t, []string{"one"}, w.templates())

@@ -97,9 +97,12 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// attempts are those of one call. A call fails when all of them do.
+const attempts = 3
+
 // reopen makes fleets anew, as another worker would, with the settings as they are now.
 func (w *world) reopen() {
-	pool := account.NewPool(account.Options{Spacing: time.Millisecond, Burst: 1000, Gather: time.Millisecond, Attempts: 1})
+	pool := account.NewPool(account.Options{Spacing: time.Millisecond, Burst: 1000, Gather: time.Millisecond, Attempts: attempts, Backoff: time.Millisecond})
 	w.fleets = fleets.New(fleets.Deps{Pool: pool, Settings: w.settings, Options: w.options})
 }
 
