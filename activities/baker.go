@@ -21,7 +21,7 @@ type Baker struct {
 }
 
 // sweepWithin bounds the clean-up after a bake that was cancelled or failed.
-const sweepWithin = 30 * time.Second
+const sweepWithin = 3 * time.Minute
 
 // BakeImage gets the image of the plan and makes it available in every region. A
 // bake that was interrupted before is swept first, and an image that an earlier
