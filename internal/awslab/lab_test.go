@@ -162,7 +162,7 @@ func (w *world) counted(targetGroup int) float64 {
 		StartTime: aws.Time(time.Now().Add(-time.Hour)), EndTime: aws.Time(time.Now().Add(time.Minute)),
 		MetricDataQueries: []cwtypes.MetricDataQuery{{Id: aws.String("q"), MetricStat: &cwtypes.MetricStat{Period: aws.Int32(60), Stat: aws.String("Sum"),
 			Metric: &cwtypes.Metric{Namespace: aws.String("AWS/ApplicationELB"), MetricName: aws.String("RequestCount"), Dimensions: []cwtypes.Dimension{
-				{Name: aws.String("TargetGroup"), Value: after(arn, ":")}, {Name: aws.String("LoadBalancer"), Value: after(lb, "loadbalancer/")}}}}}}})
+				{Name: aws.String("LoadBalancer"), Value: after(lb, "loadbalancer/")}, {Name: aws.String("TargetGroup"), Value: after(arn, ":")}}}}}}})
 	require.NoError(w, err)
 	sum := 0.0
 	for _, v := range out.MetricDataResults[0].Values {

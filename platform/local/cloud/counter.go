@@ -1,18 +1,16 @@
 package cloud
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/switchyard/switchyard/internal/caddy"
 )
 
 // counter counts requests per fleet from the proxy's access log, which unlike the
@@ -31,8 +29,7 @@ type counter struct {
 }
 
 type counted struct {
-	Inode  uint64            `json:"inode"`
-	Offset int64             `json:"offset"`
+	caddy.Tail
 	Fleets map[string]*tally `json:"fleets"`
 }
 
@@ -44,7 +41,6 @@ type tally struct {
 const (
 	saveCounters = 2 * time.Second
 	keepAddress  = 10 * time.Second
-	readChunk    = 4 << 20
 )
 
 func newCounter(dir string) (*counter, error) {
@@ -134,57 +130,12 @@ func (n *counter) of(fleet string) tally {
 	return tally{}
 }
 
-type logFile struct {
-	path  string
-	inode uint64
-	at    time.Time
-}
-
-// files are the log and what it was rolled into, oldest first, from the one being read on.
-func (n *counter) files() ([]logFile, error) {
-	paths, err := filepath.Glob(filepath.Join(n.dir, "access*.log"))
-	if err != nil {
-		return nil, err
-	}
-	current := filepath.Join(n.dir, "access.log")
-	var out []logFile
-	for _, path := range paths {
-		st, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // rolled away just now; found again next time
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, logFile{path, st.Sys().(*syscall.Stat_t).Ino, st.ModTime()})
-	}
-	sort.Slice(out, func(a, b int) bool {
-		if ca, cb := out[a].path == current, out[b].path == current; ca != cb {
-			return cb
-		}
-		return out[a].path < out[b].path // the names of rolled files carry the time
-	})
-	for k, f := range out {
-		if f.inode == n.Inode {
-			return out[k:], nil
-		}
-	}
-	return out, nil
-}
-
 // read consumes whole lines to the end of the log. The caller holds n.mu.
 func (n *counter) read(owners map[string]string) error {
-	files, err := n.files()
+	some, err := n.Read(n.dir, func(line []byte) { n.line(line, owners) })
+	n.dirty = n.dirty || some
 	if err != nil {
 		return err
-	}
-	for _, f := range files {
-		if f.inode != n.Inode {
-			n.Inode, n.Offset = f.inode, 0
-		}
-		if err := n.readFile(f.path, owners); err != nil {
-			return err
-		}
 	}
 	if n.dirty && time.Since(n.saved) > saveCounters {
 		return n.save()
@@ -201,35 +152,6 @@ func (n *counter) save() error {
 	return writeFile(filepath.Join(n.dir, "counters.json"), b)
 }
 
-func (n *counter) readFile(path string, owners map[string]string) error {
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = file.Close() }()
-	buf := make([]byte, 256<<10)
-	for {
-		got, err := file.ReadAt(buf, n.Offset)
-		end := bytes.LastIndexByte(buf[:got], '\n') + 1
-		for _, line := range bytes.Split(buf[:end], []byte{'\n'}) {
-			n.line(line, owners)
-		}
-		n.Offset += int64(end)
-		if end > 0 {
-			n.dirty = true
-		}
-		if errors.Is(err, io.EOF) || err == nil && end == 0 && len(buf) >= readChunk {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if end == 0 { // a line longer than the buffer
-			buf = make([]byte, len(buf)*2)
-		}
-	}
-}
-
 // line counts one request. One that no instance answered is charged to the fleet
 // with the largest share.
 func (n *counter) line(line []byte, owners map[string]string) {
@@ -239,7 +161,7 @@ func (n *counter) line(line []byte, owners map[string]string) {
 		Retried string `json:"retried"`
 		Live    string `json:"live"`
 	}
-	if len(line) == 0 || json.Unmarshal(line, &l) != nil {
+	if json.Unmarshal(line, &l) != nil {
 		return
 	}
 	addr := l.Up

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/switchyard/switchyard/internal/caddy"
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
 )
@@ -46,9 +47,9 @@ func TestPoolGivesEachFleetItsShareWhateverItsSize(t *testing.T) {
 		w := release.Weights{{Fleet: "a", Percent: percent}, {Fleet: "b", Percent: 100 - percent}}
 		sums, total := map[byte]int{}, 0
 		for _, u := range pool(fleets, w, rate, map[string]string{"a": "a:errors"}) {
-			require.Positive(t, u.weight)
-			sums[u.address[0]] += u.weight
-			total += u.weight
+			require.Positive(t, u.Weight)
+			sums[u.Address[0]] += u.Weight
+			total += u.Weight
 		}
 		require.Equal(t, percent*total, 100*sums['a'], "a's share is exact")
 		require.Equal(t, (100-percent)*total, 100*sums['b'], "b's share is exact")
@@ -60,12 +61,12 @@ func TestPoolUsesWhatCanAnswer(t *testing.T) {
 	for _, c := range []struct {
 		why    string
 		states []release.InstanceState
-		want   []upstream
+		want   []caddy.Upstream
 	}{
-		{"only those in service", []release.InstanceState{release.InstanceInService, release.InstanceUnhealthy, release.InstancePending, release.InstanceTerminating}, []upstream{{"a:0", 1}}},
-		{"unhealthy rather than none", []release.InstanceState{release.InstancePending, release.InstanceUnhealthy}, []upstream{{"a:1", 1}}},
+		{"only those in service", []release.InstanceState{release.InstanceInService, release.InstanceUnhealthy, release.InstancePending, release.InstanceTerminating}, []caddy.Upstream{{"a:0", 1}}},
+		{"unhealthy rather than none", []release.InstanceState{release.InstancePending, release.InstanceUnhealthy}, []caddy.Upstream{{"a:1", 1}}},
 		{"never one that goes", []release.InstanceState{release.InstanceTerminating}, nil},
-		{"as few weights as possible", repeat(release.InstanceInService, 3), []upstream{{"a:0", 1}, {"a:1", 1}, {"a:2", 1}}},
+		{"as few weights as possible", repeat(release.InstanceInService, 3), []caddy.Upstream{{"a:0", 1}, {"a:1", 1}, {"a:2", 1}}},
 	} {
 		require.Equal(t, c.want, pool([]*fleet{fleetOf("a", c.states...)}, all, noErrors, nil), c.why)
 	}

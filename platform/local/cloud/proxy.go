@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"sync"
 	"time"
 
+	"github.com/switchyard/switchyard/internal/caddy"
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
 )
@@ -26,7 +25,7 @@ type proxy struct {
 	dir     string
 	admin   string // base URL
 	kick    chan struct{}
-	client  *http.Client
+	api     *caddy.Admin
 	counter *counter
 
 	weightMu sync.Mutex           // one change of shares at a time
@@ -37,9 +36,8 @@ type proxy struct {
 }
 
 func newProxy(c *Cloud, r *region) (*proxy, error) {
-	p := &proxy{c: c, r: r, dir: c.regionDir(r.Name), admin: "http://" + c.address(r, hostAdmin, c.state.Port), kick: make(chan struct{}, 1), nextTry: map[string]time.Time{},
-		// The admin server is replaced at each load, so connections are not kept.
-		client: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}}}
+	admin := "http://" + c.address(r, hostAdmin, c.state.Port)
+	p := &proxy{c: c, r: r, dir: c.regionDir(r.Name), admin: admin, api: caddy.NewAdmin(admin), kick: make(chan struct{}, 1), nextTry: map[string]time.Time{}}
 	if err := os.MkdirAll(p.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make region %s: %w", r.Name, err)
 	}
@@ -70,34 +68,11 @@ func (p *proxy) tell(err error) {
 	p.problem = problem
 }
 
-// call asks the admin API. Reads are tried again, since the API's own socket is
-// replaced at each load and a connection may be lost with the old one.
+// call asks the admin API.
 func (p *proxy) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	for try := 1; ; try++ {
-		data, err := p.callOnce(ctx, method, path, body)
-		if err == nil || method != http.MethodGet || try == 3 || ctx.Err() != nil {
-			return data, err
-		}
-	}
-}
-
-func (p *proxy) callOnce(ctx context.Context, method, path string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, p.admin+path, bytes.NewReader(body))
+	data, err := p.api.Call(ctx, method, path, body)
 	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := p.client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask the proxy of %s: %w", p.r.Name, err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	data, err := io.ReadAll(io.LimitReader(res.Body, 32<<20))
-	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %.500s", res.Status, data)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask the proxy of %s, %s %s: %w", p.r.Name, method, path, err)
+		return nil, fmt.Errorf("region %s: %w", p.r.Name, err)
 	}
 	return data, nil
 }
@@ -124,19 +99,8 @@ func (p *proxy) push(ctx context.Context) error {
 		return err
 	}
 	p.loaded = nil
-	if _, err := p.call(ctx, http.MethodPost, "/load", config); err != nil {
-		return err
-	}
-	have, err := p.call(ctx, http.MethodGet, "/config/", nil)
-	if err != nil {
-		return err
-	}
-	var a, b any
-	if err := errors.Join(json.Unmarshal(config, &a), json.Unmarshal(have, &b)); err != nil {
-		return err
-	}
-	if !reflect.DeepEqual(a, b) {
-		return fmt.Errorf("configure the proxy of %s: read back, its configuration is another one", p.r.Name)
+	if err := p.api.Load(ctx, config); err != nil {
+		return fmt.Errorf("region %s: %w", p.r.Name, err)
 	}
 	p.loaded = config
 	return nil
@@ -188,20 +152,5 @@ func (p *proxy) inFlight(ctx context.Context) (map[string]int, error) {
 	if err := p.ensure(ctx); err != nil {
 		return nil, err
 	}
-	data, err := p.call(ctx, http.MethodGet, "/reverse_proxy/upstreams", nil)
-	if err != nil {
-		return nil, err
-	}
-	var ups []struct {
-		Address     string `json:"address"`
-		NumRequests int    `json:"num_requests"`
-	}
-	if err := json.Unmarshal(data, &ups); err != nil {
-		return nil, fmt.Errorf("read the proxy's upstreams: %w", err)
-	}
-	out := map[string]int{}
-	for _, u := range ups {
-		out[u.Address] += u.NumRequests
-	}
-	return out, nil
+	return p.api.InFlight(ctx)
 }

@@ -3,9 +3,9 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"sort"
 
+	"github.com/switchyard/switchyard/internal/caddy"
 	"github.com/switchyard/switchyard/release"
 )
 
@@ -16,12 +16,7 @@ const FleetHeader = "X-Switchyard-Fleet"
 // sharesVar carries the shares in the proxy's own configuration, to be read back.
 const sharesVar = "switchyard_shares"
 
-type obj = map[string]any
-
-type upstream struct {
-	address string
-	weight  int
-}
+type obj = caddy.Config
 
 // proxyConfig is the whole configuration of a region's proxy, and which fleet answers
 // at the addresses that stand for errors made on request. The caller holds c.mu.
@@ -31,50 +26,16 @@ func (c *Cloud) proxyConfig(r *region) (obj, map[string]string) {
 	for _, rt := range r.Routes {
 		servers[rt.Target.String()] = c.targetServer(r, rt, errorAddresses)
 	}
-	drop := obj{"filter": "delete"}
-	return obj{
-		"admin": obj{"listen": admin, "origins": []string{admin}, "config": obj{"persist": false}},
-		"logging": obj{"logs": obj{
-			"default": obj{"level": "WARN", "writer": c.logFile(r, "caddy.log", 8), "exclude": []string{"http.log.access"}},
-			"access": obj{"writer": c.logFile(r, "access.log", 16), "include": []string{"http.log.access"}, "encoder": obj{
-				"format": "filter", "wrap": obj{"format": "json"},
-				"fields": obj{"request": drop, "resp_headers": drop, "user_id": drop, "logger": drop, "msg": drop}}},
-		}},
-		// Without a grace period: requests in flight when the configuration changes finish
-		// under the old one, however long they take.
-		"apps": obj{"http": obj{"servers": servers}},
-	}, errorOwners
+	return caddy.BalancerConfig(c.regionDir(r.Name), admin, servers), errorOwners
 }
 
-// entryConfig is the configuration of the entry proxy. It never changes: replacing the
-// configuration of a Caddy drops requests on connections it has accepted but not read
-// from. The entry proxy hands every request to the balancer, whose configuration does
-// change, and sends it again when the balancer drops it. That is safe for every method:
-// the balancer answers whatever it has begun to handle, and drops only what it has not
-// (a balancer that is killed is the exception: an order it was passing on may be sent
-// twice). Bodies are held up to 1 MiB for it, so a stream of requests arrives in blocks.
+// entryConfig is the configuration of the entry proxy. It never changes.
 func (c *Cloud) entryConfig(r *region) obj {
 	servers := obj{}
 	for _, port := range r.Ports {
-		servers[fmt.Sprintf("entry-%d", port)] = server(c.address(r, hostEntry, port), []any{obj{"handle": []any{obj{
-			"handler": "reverse_proxy", "upstreams": []any{obj{"dial": c.address(r, hostBalancer, port)}},
-			"load_balancing": obj{"try_duration": "5s", "try_interval": "10ms",
-				"retry_match": []any{obj{"method": []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}}}},
-			"request_buffers": 1 << 20, // larger bodies cannot be sent again
-			"flush_interval":  -1,
-			"transport":       obj{"protocol": "http", "dial_timeout": "2s", "keep_alive": obj{"max_idle_conns_per_host": 64, "idle_timeout": "30s"}},
-		}}}}, nil)
+		servers[fmt.Sprintf("entry-%d", port)] = caddy.Entry(c.address(r, hostEntry, port), c.address(r, hostBalancer, port))
 	}
-	return obj{
-		"admin":   obj{"disabled": true, "config": obj{"persist": false}},
-		"logging": obj{"logs": obj{"default": obj{"level": "ERROR", "writer": c.logFile(r, "entry.log", 8)}}},
-		"apps":    obj{"http": obj{"servers": servers}},
-	}
-}
-
-func (c *Cloud) logFile(r *region, name string, mb int) obj {
-	return obj{"output": "file", "filename": filepath.Join(c.regionDir(r.Name), name), "mode": "0644",
-		"roll_size_mb": mb, "roll_keep": 4, "roll_compression": "none"}
+	return caddy.EntryConfig(c.regionDir(r.Name), servers)
 }
 
 // errorServers are listeners that answer 500, one per fleet with an error rate.
@@ -86,21 +47,13 @@ func (c *Cloud) errorServers(r *region) (addresses, owners map[string]string, se
 		}
 		addr := c.address(r, hostErrors, c.state.Port+n)
 		addresses[f.Spec.Name], owners[addr] = addr, f.Spec.Name
-		servers["errors/"+f.Spec.Name] = server(addr, []any{
+		servers["errors/"+f.Spec.Name] = caddy.Server(addr, []any{
 			obj{"match": []any{obj{"path": []string{f.Spec.HealthPath}, "header": obj{"User-Agent": []string{"switchyard-proxy-check"}}}},
 				"handle": []any{obj{"handler": "static_response", "status_code": 200}}},
 			obj{"handle": []any{obj{"handler": "static_response", "status_code": 500, "body": "error made on request\n"}}},
 		}, nil)
 	}
 	return addresses, owners, servers
-}
-
-func server(addr string, routes, errorRoutes []any) obj {
-	s := obj{"listen": []string{addr}, "protocols": []string{"h1"}, "automatic_https": obj{"disable": true}, "routes": routes}
-	if errorRoutes != nil {
-		s["errors"] = obj{"routes": errorRoutes}
-	}
-	return s
 }
 
 // targetServer is the entry of one target: a test route per fleet, then the users'
@@ -143,28 +96,17 @@ func (c *Cloud) targetServer(r *region, rt *route, errorAddresses map[string]str
 			"handle": []any{obj{"handler": "log_append", "key": "retried", "value": "{http.reverse_proxy.upstream.hostport}"}, backend(ups, "")},
 		}}
 	}
-	s := server(c.address(r, hostBalancer, rt.Port), routes, fallback)
+	s := caddy.Server(c.address(r, hostBalancer, rt.Port), routes, fallback)
 	s["logs"] = obj{}
 	return s
 }
 
 // backend is the proxy handler for a pool. With a health path the pool is checked by
 // the proxy as well, which matters while the daemon is away.
-func backend(ups []upstream, healthPath string) obj {
+func backend(ups []caddy.Upstream, healthPath string) obj {
+	h := caddy.Backend(ups)
 	if len(ups) == 0 {
-		return obj{"handler": "static_response", "status_code": 503, "headers": obj{"Retry-After": []string{"1"}}, "body": "no instance in service\n"}
-	}
-	dials, weights := []any{}, []int{}
-	for _, u := range ups {
-		dials = append(dials, obj{"dial": u.address})
-		weights = append(weights, u.weight)
-	}
-	h := obj{
-		"handler": "reverse_proxy", "upstreams": dials, "trusted_proxies": []string{"127.0.0.0/8"},
-		// Retries without an interval: a request that waits for its next try is lost
-		// when the configuration changes meanwhile, as it does when an instance dies.
-		"load_balancing": obj{"retries": 8, "selection_policy": obj{"policy": "weighted_round_robin", "weights": weights}},
-		"transport":      obj{"protocol": "http", "dial_timeout": "1s", "keep_alive": obj{"max_idle_conns_per_host": 64, "idle_timeout": "20s"}},
+		return h
 	}
 	if healthPath != "" {
 		h["health_checks"] = obj{
@@ -178,14 +120,14 @@ func backend(ups []upstream, healthPath string) obj {
 
 // pool spreads each fleet's share evenly over its instances, in whole numbers. A
 // share whose fleet has no instance at all goes to the others.
-func pool(fleets []*fleet, w release.Weights, errorRate func(*fleet) int, errorAddresses map[string]string) []upstream {
+func pool(fleets []*fleet, w release.Weights, errorRate func(*fleet) int, errorAddresses map[string]string) []caddy.Upstream {
 	all := 1
 	for _, f := range fleets {
 		if n := len(reachable(f)); n > 0 {
 			all = all / gcd(all, n) * n
 		}
 	}
-	var out []upstream
+	var out []caddy.Upstream
 	for _, f := range fleets {
 		members, share, rate := reachable(f), w.Of(f.Spec.Name), errorRate(f)
 		if len(members) == 0 {
@@ -193,19 +135,19 @@ func pool(fleets []*fleet, w release.Weights, errorRate func(*fleet) int, errorA
 		}
 		for _, i := range members {
 			if rate < 100 {
-				out = append(out, upstream{i.Address, share * (100 - rate) * (all / len(members))})
+				out = append(out, caddy.Upstream{Address: i.Address, Weight: share * (100 - rate) * (all / len(members))})
 			}
 		}
 		if rate > 0 {
-			out = append(out, upstream{errorAddresses[f.Spec.Name], share * rate * all})
+			out = append(out, caddy.Upstream{Address: errorAddresses[f.Spec.Name], Weight: share * rate * all})
 		}
 	}
 	divisor := 0
 	for _, u := range out {
-		divisor = gcd(u.weight, divisor)
+		divisor = gcd(u.Weight, divisor)
 	}
 	for n := range out {
-		out[n].weight /= max(divisor, 1)
+		out[n].Weight /= max(divisor, 1)
 	}
 	return out
 }
