@@ -60,7 +60,7 @@ func (f *Fleets) untilReady(ctx context.Context, fleets platform.Fleets, in Prov
 			arriving = arriving.Look(fleet, in.Instances)
 		}
 		if arriving.Ready == 2 {
-			fleet.Notices = arriving.Notices
+			fleet.Notices = append(fleet.Notices, arriving.Notices...)
 			return fleet, nil
 		}
 		if arriving.Changed != "" {
@@ -104,6 +104,7 @@ func progress(f release.Fleet, want int, err error) string {
 	if left > maxReasons {
 		lines = append(lines, fmt.Sprintf("and %d more", left-maxReasons))
 	}
+	lines = append(lines, f.Notices...) // such as why instances do not come at all
 	return strings.Join(lines, "; ")
 }
 

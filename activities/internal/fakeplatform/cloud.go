@@ -24,6 +24,7 @@ type Cloud struct {
 	weights  map[string]release.Weights
 	requests map[string]map[string]release.Requests // by region/target, then fleet
 	images   map[string]*image
+	removed  map[string]bool // images that fleets run and that are gone
 	faults   map[string][]*Fault
 	calls    map[string]int
 	next     int
@@ -43,12 +44,20 @@ type image struct {
 	pending string // bake tag of an image that is not accepted
 }
 
+// RemoveImage takes an image away, whoever runs it.
+func (c *Cloud) RemoveImage(ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.images, ref)
+	c.removed[ref] = true
+}
+
 // New is an empty cloud in which fleets are ready at once.
 func New() *Cloud {
 	return &Cloud{
 		Now:    func() time.Time { return time.Now().UTC() },
 		fleets: map[string]*fleet{}, weights: map[string]release.Weights{}, requests: map[string]map[string]release.Requests{},
-		images: map[string]*image{}, faults: map[string][]*Fault{}, calls: map[string]int{},
+		removed: map[string]bool{}, images: map[string]*image{}, faults: map[string][]*Fault{}, calls: map[string]int{},
 	}
 }
 

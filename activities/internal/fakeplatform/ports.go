@@ -40,12 +40,17 @@ func fits(want, got string) bool { return want == "" || want == got }
 
 func (p images) Get(_ context.Context, region, ref string) (out release.Image, err error) {
 	err = p.c.do("Images.Get", func() error {
-		i, ok := p.c.images[ref]
-		if !ok {
-			return platform.NotFound("get image", ref+" in "+region)
+		if i, ok := p.c.images[ref]; ok {
+			out = i.Image
+			return nil
 		}
-		out = i.Image
-		return nil
+		for _, f := range p.c.fleets { // what a fleet was made of is there, unless a test removed it
+			if f.Image == ref && !p.c.removed[ref] {
+				out = release.Image{Ref: ref, Version: f.Version}
+				return nil
+			}
+		}
+		return platform.NotFound("get image", ref+" in "+region)
 	})
 	return out, err
 }
