@@ -63,10 +63,10 @@ func TestPoolUsesWhatCanAnswer(t *testing.T) {
 		states []release.InstanceState
 		want   []caddy.Upstream
 	}{
-		{"only those in service", []release.InstanceState{release.InstanceInService, release.InstanceUnhealthy, release.InstancePending, release.InstanceTerminating}, []caddy.Upstream{{"a:0", 1}}},
-		{"unhealthy rather than none", []release.InstanceState{release.InstancePending, release.InstanceUnhealthy}, []caddy.Upstream{{"a:1", 1}}},
+		{"only those in service", []release.InstanceState{release.InstanceInService, release.InstanceUnhealthy, release.InstancePending, release.InstanceTerminating}, []caddy.Upstream{{Address: "a:0", Weight: 1}}},
+		{"unhealthy rather than none", []release.InstanceState{release.InstancePending, release.InstanceUnhealthy}, []caddy.Upstream{{Address: "a:1", Weight: 1}}},
 		{"never one that goes", []release.InstanceState{release.InstanceTerminating}, nil},
-		{"as few weights as possible", repeat(release.InstanceInService, 3), []caddy.Upstream{{"a:0", 1}, {"a:1", 1}, {"a:2", 1}}},
+		{"as few weights as possible", repeat(release.InstanceInService, 3), []caddy.Upstream{{Address: "a:0", Weight: 1}, {Address: "a:1", Weight: 1}, {Address: "a:2", Weight: 1}}},
 	} {
 		require.Equal(t, c.want, pool([]*fleet{fleetOf("a", c.states...)}, all, noErrors, nil), c.why)
 	}
