@@ -78,3 +78,44 @@ func TestPlanTakesNoFailedReadForAnEmptyRegion(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestPlanNamesAllThatStandsAgainstIt(t *testing.T) {
+	b, in := planBench(t)
+	b.cloud.Findings = []platform.Finding{
+		{Subject: "vCPU quota in local-a", Problem: "8 of 10 are used, the fleet needs 4", Advice: "raise it", Blocking: true},
+		{Subject: "free addresses in subnet-1", Problem: "2, the fleet needs 4", Blocking: true},
+		{Subject: "deregistration delay", Problem: "it is 0"},
+		{Subject: "instance type"},
+	}
+	_, err := run[release.Plan](b, activities.MakePlan, in)
+	app := requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "local-a: vCPU quota in local-a: 8 of 10 are used, the fleet needs 4 (raise it)")
+	require.Contains(t, app.Error(), "free addresses in subnet-1")
+	require.NotContains(t, app.Error(), "deregistration delay", "a doubt stops nothing")
+}
+
+func TestPlanTellsOfDoubtsAndBindsApprovalsToThem(t *testing.T) {
+	b, in := planBench(t)
+	sure, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Empty(t, sure.Doubts)
+	b.cloud.Findings = []platform.Finding{{Subject: "deregistration delay", Problem: "it is 0"}, {Subject: "instance type"}}
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, []string{"local-a: deregistration delay: it is 0"}, plan.Doubts)
+	require.NotEqual(t, sure.Digest, plan.Digest)
+}
+
+func TestPlanPinsTheParentThatTheSpecNamesByItsProvenance(t *testing.T) {
+	b, in := planBench(t)
+	in.Request.Spec.Image.Packer.ParentOf = &spec.ParentOf{Application: "base"}
+	_, err := run[release.Plan](b, activities.MakePlan, in)
+	app := requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "no image of base")
+
+	b.cloud.Store(release.Image{Ref: "sha256:base1", Application: "base", Version: "1"}, "")
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, "sha256:base1", plan.Image.Parent)
+	require.Contains(t, plan.Steps, "build it on image sha256:base1 of base")
+}

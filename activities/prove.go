@@ -19,13 +19,16 @@ type Prover struct {
 
 // ProveImage boots one instance from the image, alone and without any share of the
 // traffic, asks it the checks that go to instances, and removes it again, on success
-// and on failure. Asked again it carries on with the instance that is there.
+// and on failure. What an earlier attempt left is removed first: it may be on its way out.
 // ErrNotReady when it does not come into service in time, ErrNotVerified when the
 // checks do not pass.
 func (pr *Prover) ProveImage(ctx context.Context, in ProveInput) (Verified, error) {
 	p, err := pr.Fleets.Platforms.at(in.Place)
 	if err != nil {
 		return Verified{}, err
+	}
+	if err := removeProof(ctx, p.Fleets, in); err != nil {
+		return Verified{}, fmt.Errorf("remove what an earlier attempt to prove image %s left: %w", in.Image, err)
 	}
 	proof, err := pr.proof(ctx, in)
 	if ctx.Err() != nil {
@@ -67,6 +70,9 @@ func removeProof(ctx context.Context, fleets platform.Fleets, in ProveInput) err
 	defer pulse.Stop()
 	bounded, cancel := context.WithTimeout(ctx, in.Spec.ReadyWithin.Std())
 	defer cancel()
+	if _, err := fleets.Describe(bounded, in.Place.Region, in.Fleet); platform.IsNotFound(err) {
+		return nil
+	}
 	if err := platform.IgnoreNotFound(fleets.ReleaseScaleIn(bounded, in.Place.Region, in.Fleet, in.Place.Release)); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 type Cloud struct {
 	Findings   []platform.Finding // what a preflight finds
 	ReadyAfter int                // reads of a fleet until its new instances are in service
+	Address    string             // of every new instance; "": addresses at which nobody listens
 	ImageRoot  string             // answer of Images.Root
 	Now        func() time.Time   // clock of the counters
 

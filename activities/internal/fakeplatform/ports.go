@@ -128,9 +128,11 @@ func (p fleets) Provision(_ context.Context, s platform.FleetSpec) (out release.
 func (c *Cloud) fill(f *fleet) {
 	for len(f.Instances) < f.Desired {
 		c.next++
-		f.Instances = append(f.Instances, release.Instance{
-			ID: fmt.Sprintf("i-%d", c.next), Address: fmt.Sprintf("127.0.0.1:%d", c.next), State: release.InstancePending,
-		})
+		address := c.Address
+		if address == "" {
+			address = fmt.Sprintf("127.0.0.1:%d", c.next)
+		}
+		f.Instances = append(f.Instances, release.Instance{ID: fmt.Sprintf("i-%d", c.next), Address: address, State: release.InstancePending})
 	}
 	f.Instances = f.Instances[:f.Desired]
 	f.reads = 0
