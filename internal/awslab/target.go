@@ -63,6 +63,7 @@ func (t *Target) Settings() spec.Settings {
 type TargetOptions struct {
 	Port       int    // default 8080
 	HealthPath string // default /healthz
+	Unweighted bool   // the listener begins with both weights 0, as it is when nothing has a share any more
 }
 
 // Region is what the account has in a region for every target.
@@ -113,9 +114,13 @@ func (r *region) addTarget(ctx context.Context, t release.Target, o TargetOption
 			return info, err
 		}
 	}
+	first := int32(100)
+	if o.Unweighted {
+		first = 0
+	}
 	listener, err := r.aws.elb.CreateListener(ctx, &elb.CreateListenerInput{
 		LoadBalancerArn: &info.LoadBalancer, Port: aws.Int32(int32(port)), Protocol: elbtypes.ProtocolEnumHttp,
-		DefaultActions: []elbtypes.Action{forward(info.TargetGroups, 100, 0)},
+		DefaultActions: []elbtypes.Action{forward(info.TargetGroups, first, 0)},
 	})
 	if err != nil {
 		return info, fmt.Errorf("make the listener: %w", err)

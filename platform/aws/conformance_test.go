@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 		k, v, _ := strings.Cut(kv, "=")
 		t.Setenv(k, v)
 	}
-	target, err := lab.AddTarget(t.Context(), checkout, awslab.TargetOptions{HealthPath: platformtest.HealthPath})
+	target, err := lab.AddTarget(t.Context(), checkout, awslab.TargetOptions{HealthPath: platformtest.HealthPath, Unweighted: true})
 	require.NoError(t, err)
 	c := sdk.Config{Region: home, BaseEndpoint: sdk.String(lab.Moto.URL), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	return &world{lab: lab, target: target, ec2: ec2.NewFromConfig(c), ssm: ssm.NewFromConfig(c),

@@ -161,7 +161,7 @@ func TestTargetsOfNoGroupKeepTheirTargetGroup(t *testing.T) {
 	_, err = w.elb.RegisterTargets(w.ctx, &elb.RegisterTargetsInput{TargetGroupArn: &w.place().TargetGroups[0], Targets: []elbtypes.TargetDescription{{Id: run.Instances[0].InstanceId}}})
 	require.NoError(t, err)
 	_, err = w.fleets.Provision(w.ctx, w.spec("two", 1))
-	w.requireKind(platform.KindConflict, err, "targets of no Auto Scaling group", "checkout-a")
+	w.requireKind(platform.KindConflict, err, "no Auto Scaling group", "checkout-a")
 }
 
 func TestSizes(t *testing.T) {

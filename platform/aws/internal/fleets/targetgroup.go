@@ -16,8 +16,8 @@ import (
 )
 
 // idle finds the target group of the two that a new fleet may use: no group is
-// attached to it and it has no share of the traffic. A share of a target group without
-// any target is nobody's: that is how a listener begins.
+// attached to it and it has no weight. One that has a weight is never taken, though it
+// be empty: the fleet would get traffic before anybody has proven it.
 func (p place) idle(ctx context.Context, s platform.FleetSpec) (string, error) {
 	attached, err := p.Attached(ctx, p.region.TargetGroups...)
 	if err != nil {
@@ -27,27 +27,13 @@ func (p place) idle(ctx context.Context, s platform.FleetSpec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var weighted []string
 	for _, arn := range p.region.TargetGroups {
 		for _, g := range attached[arn] {
 			if aws.ToString(g.AutoScalingGroupName) == s.Name {
 				return arn, nil // made by an attempt whose answer was lost
 			}
 		}
-		if len(attached[arn]) > 0 {
-			continue
-		}
-		if share(forward, arn) == 0 {
-			return arn, nil
-		}
-		weighted = append(weighted, arn)
-	}
-	for _, arn := range weighted {
-		targets, err := p.TargetHealth(ctx, arn)
-		if err != nil {
-			return "", err
-		}
-		if len(targets) == 0 {
+		if len(attached[arn]) == 0 && share(forward, arn) == 0 {
 			return arn, nil
 		}
 	}
@@ -60,8 +46,8 @@ func (p place) taken(s platform.FleetSpec, attached map[string][]astypes.AutoSca
 	for _, arn := range p.region.TargetGroups {
 		weight := share(forward, arn)
 		if len(attached[arn]) == 0 {
-			holders = append(holders, fmt.Sprintf("%s has a weight of %d and targets of no Auto Scaling group", targetGroupName(arn), weight))
-			advice = append(advice, "attach the Auto Scaling group of the targets in "+targetGroupName(arn)+", or deregister them")
+			holders = append(holders, fmt.Sprintf("%s has a weight of %d and no Auto Scaling group", targetGroupName(arn), weight))
+			advice = append(advice, "attach the Auto Scaling group of the targets in "+targetGroupName(arn)+", or set its weight to 0 if it has none")
 		}
 		for _, g := range attached[arn] {
 			name := aws.ToString(g.AutoScalingGroupName)
