@@ -62,7 +62,7 @@ func (b *Bakery) bakeAMI(ctx context.Context, o activities.BakeOrder, told func(
 	bake.Env = server.environment(packer.Inherited(), home)
 	receipt, err := bake.Run(ctx, func(p packer.Progress) { told(p.Detail) })
 	if err != nil {
-		return "", bakeError(ctx, err)
+		return "", amiError(ctx, err, attempt(ctx))
 	}
 	refs, err := receipt.Regions()
 	if err != nil {
