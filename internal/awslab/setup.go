@@ -16,7 +16,7 @@ import (
 
 // SetUp makes what Start and AddTarget make of an account, in the account and region of
 // the configuration, for tests that need no data plane: nothing runs behind it.
-func SetUp(ctx context.Context, c aws.Config, t release.Target, o TargetOptions) (*Target, error) {
+func SetUp(ctx context.Context, c aws.Config, o TargetOptions, targets ...release.Target) ([]*Target, error) {
 	r := &region{name: c.Region, net: network{block: firstBlock}, aws: clients{
 		ec2: ec2.NewFromConfig(c), groups: autoscaling.NewFromConfig(c), elb: elb.NewFromConfig(c),
 		cloudwatch: cloudwatch.NewFromConfig(c), iam: iam.NewFromConfig(c),
@@ -31,9 +31,13 @@ func SetUp(ctx context.Context, c aws.Config, t release.Target, o TargetOptions)
 	if o.HealthPath == "" {
 		o.HealthPath = "/healthz"
 	}
-	info, err := r.addTarget(ctx, t, o, firstPort)
-	if err != nil {
-		return nil, fmt.Errorf("set up an account for %s in %s: %w", t, c.Region, err)
+	var made []*Target
+	for i, t := range targets {
+		info, err := r.addTarget(ctx, t, o, firstPort+i)
+		if err != nil {
+			return nil, fmt.Errorf("set up an account for %s in %s: %w", t, c.Region, err)
+		}
+		made = append(made, &Target{Target: t, Port: o.Port, order: []string{r.name}, regions: map[string]RegionInfo{r.name: info}})
 	}
-	return &Target{Target: t, Port: o.Port, order: []string{r.name}, regions: map[string]RegionInfo{r.name: info}}, nil
+	return made, nil
 }
