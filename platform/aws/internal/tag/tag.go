@@ -31,5 +31,5 @@ const (
 	Accepted    = "switchyard:accepted" // when the bake was accepted; without it the image is a left-over of Bake
 )
 
-// On everything a bake makes, until and after it is accepted: whose bake it was.
+// Bake is on everything a bake makes, until and after it is accepted: whose bake it was.
 const Bake = "switchyard:bake"
