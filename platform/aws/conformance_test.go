@@ -16,7 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/switchyard/switchyard/internal/awslab"
+	"github.com/switchyard/switchyard/internal/awslab/actions"
 	"github.com/switchyard/switchyard/internal/awslab/wire"
+	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/platform/aws"
 	"github.com/switchyard/switchyard/platform/aws/internal/account"
 	"github.com/switchyard/switchyard/platform/aws/internal/tag"
@@ -172,5 +174,19 @@ func TestConformance(t *testing.T) {
 	for _, left := range after.Diff(before) {
 		// Copies of the two images are meant to stay.
 		require.Regexp(t, `^\+ `+second+` (image|snapshot) `, left)
+	}
+	examine(t, p)
+	actions.Compare(t, "conformance", w.lab.Wire.Calls())
+}
+
+// examine has the doctor look at both regions: in the lab all is well.
+func examine(t *testing.T, p platform.Platform) {
+	for _, region := range []string{home, second} {
+		findings, err := p.Doctor.Examine(t.Context(), region, checkout)
+		require.NoError(t, err)
+		require.NotEmpty(t, findings)
+		for _, f := range findings {
+			require.False(t, f.Blocking, "%s: %s", region, f)
+		}
 	}
 }
