@@ -139,7 +139,12 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 		return release.Parity{}, fmt.Errorf("measure the capacity of %s: %w", at(in.Place.Region, in.Fleet), err)
 	}
 	parity := release.JudgeParity(fleet, carrying, in.Least)
-	parity.Notices = release.ShrunkBy(fleet, in.Made)
+	for _, shrunk := range release.ShrunkBy(fleet, in.Made) {
+		parity.Notices = append(parity.Notices, shrunk+". It was brought back to what the load needs")
+	}
+	if parity.Notices == nil { // a smaller fleet has lost instances: that is told already
+		parity.Notices = release.WentAway(fleet, in.Known)
+	}
 	return parity, nil
 }
 

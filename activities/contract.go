@@ -101,6 +101,7 @@ type CapacityInput struct {
 	Carrying string        `json:"carrying,omitempty"` // fleet that has the traffic now
 	Least    int           `json:"least"`              // instances needed whatever Carrying has
 	Made     int           `json:"made,omitempty"`     // instances that the release gave Fleet; fewer are somebody else's doing. 0: not known
+	Known    []string      `json:"known,omitempty"`    // instances that Fleet had when it was ready; one that is gone is told of
 	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
 	Within   spec.Duration `json:"within"`
 }

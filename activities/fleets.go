@@ -54,6 +54,8 @@ func (f *Fleets) untilReady(ctx context.Context, fleets platform.Fleets, in Prov
 		switch {
 		case err != nil && acterr.Permanent(err):
 			return release.Fleet{}, err
+		case platform.IsNotFound(err):
+			arriving = arriving.Miss()
 		case err != nil:
 			arriving.Ready = 0 // a read that failed proves nothing
 		default:
@@ -67,10 +69,13 @@ func (f *Fleets) untilReady(ctx context.Context, fleets platform.Fleets, in Prov
 			return release.Fleet{}, acterr.Final(ErrNotReady, "fleet %s: %s; find out who did it, then release again",
 				at(in.Place.Region, in.Fleet), arriving.Changed)
 		}
-		pulse.Set(progress(fleet, in.Instances, err))
+		so := progress(fleet, in.Instances, err)
+		if err != nil && len(arriving.Seen) > 0 {
+			so += "; it was there before: somebody may have removed it"
+		}
+		pulse.Set(so)
 		if !time.Now().Before(deadline) {
-			return release.Fleet{}, acterr.Final(ErrNotReady, "fleet %s was not ready within %s: %s",
-				at(in.Place.Region, in.Fleet), in.Within, progress(fleet, in.Instances, err))
+			return release.Fleet{}, acterr.Final(ErrNotReady, "fleet %s was not ready within %s: %s", at(in.Place.Region, in.Fleet), in.Within, so)
 		}
 		if err := pause(ctx, min(f.Poll.next(n), max(time.Until(deadline), time.Millisecond))); err != nil {
 			return release.Fleet{}, err

@@ -30,6 +30,9 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	region, out := in.Place.Region, Retired{Fleet: in.Fleet}
 	if _, err := p.Fleets.Describe(ctx, region, in.Fleet); platform.IsNotFound(err) {
 		out.Absent = true
+		if err := p.Fleets.Retire(ctx, region, in.Fleet); err != nil { // who removed it may have left what belongs to it
+			return Retired{}, fmt.Errorf("remove what is left of fleet %s, which is gone: %w", at(region, in.Fleet), err)
+		}
 		return out, nil
 	} else if err != nil {
 		return Retired{}, fmt.Errorf("retire fleet %s: %w", at(region, in.Fleet), err)

@@ -91,7 +91,7 @@ func decide(s *seen, in WatchInput, view view, verdict release.Verdict, breached
 		s.Why = WatchBreach
 		s.Reason = fmt.Sprintf("%s has failed its checks since %s (%s): %s", at(in.Place.Region, in.Fleet),
 			w.BadSince.UTC().Format(time.RFC3339), now.Sub(w.BadSince).Round(time.Millisecond), evidence(view.results))
-	case view.weightsRead && !view.weights.Equal(in.Weights):
+	case view.weightsRead && !view.weights.Equal(in.Weights) && !view.gone:
 		s.Why = WatchOutOfBand
 		s.Reason = fmt.Sprintf("the shares of traffic in %s are %s, this release set %s: somebody else changed them", in.Place.Region, view.weights, in.Weights)
 	case view.readinessRead && view.readiness.Ready != known(in):
@@ -154,6 +154,7 @@ type view struct {
 	counts        release.Counts
 	fleets        release.Seen
 	unread        bool     // a fleet could not be read
+	gone          bool     // the candidate is certainly not there, so its share goes to nobody
 	noticed       []string // what is not as the release left it
 	noticedRead   bool
 }
@@ -167,6 +168,7 @@ func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, m
 	need := in.Least
 	switch {
 	case platform.IsNotFound(err):
+		v.gone = true
 		v.add(release.Result{Check: "instances", Verdict: release.Fail, Value: "the fleet is not there", Bound: "a fleet", At: c.now()})
 	case err != nil:
 		v.unread = true
@@ -175,7 +177,7 @@ func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, m
 		v.fleets.Candidate = &candidate
 		v.counts.Candidate = candidate.InService()
 		need = max(need, min(candidate.InService(), candidate.Desired))
-		v.add(enough(candidate, in.Least))
+		v.add(enough(candidate, min(in.Least, candidate.Desired))) // one that somebody made smaller is told of, and no failure
 		who := subject{place: in.Place, fleet: in.Fleet, checks: orHealth(in.Checks, in.HealthPath), instances: inService(candidate)}
 		v.results = append(v.results, c.ask(ctx, p, who)...)
 	}

@@ -8,6 +8,7 @@ import (
 // Arriving is what is known of a fleet whose instances are coming up.
 type Arriving struct {
 	Ready   int      // looks in a row in which it was complete
+	Missed  int      // looks in a row in which it was not there
 	Seen    []string // instances seen so far
 	Notices []string // what happened that the release did not ask for
 	Changed string   // why it will not become what the release asked for; "" while it may
@@ -31,6 +32,7 @@ func (a Arriving) Look(f Fleet, want int) Arriving {
 		}
 	}
 	a.Seen = here
+	a.Missed = 0
 	a.Changed = ""
 	if f.Desired < want {
 		a.Changed = fmt.Sprintf("its desired capacity is %d, the release asked for %d: somebody changed it", f.Desired, want)
@@ -39,6 +41,16 @@ func (a Arriving) Look(f Fleet, want int) Arriving {
 		a.Ready++
 	} else {
 		a.Ready = 0
+	}
+	return a
+}
+
+// Miss takes a look that found no fleet, which was made before. It is gone when two
+// looks in a row miss it.
+func (a Arriving) Miss() Arriving {
+	a.Ready = 0
+	if a.Missed++; a.Missed >= 2 {
+		a.Changed = "it is not there any more: somebody removed it while it was coming up"
 	}
 	return a
 }

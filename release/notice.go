@@ -37,6 +37,34 @@ func Irregularities(s Seen) []string {
 	return out
 }
 
+// maxKnown bounds the instances that a release remembers of a fleet that waits for traffic.
+const maxKnown = 200
+
+// Known are the instances of a fleet that WentAway can tell apart; none of a very large fleet.
+func Known(f Fleet) []string {
+	if len(f.Instances) > maxKnown {
+		return nil
+	}
+	var ids []string
+	for _, i := range f.Instances {
+		ids = append(ids, i.ID)
+	}
+	return ids
+}
+
+// WentAway says in words which instances a fleet has no longer that were known when it
+// was ready.
+func WentAway(f Fleet, known []string) []string {
+	here := Known(f)
+	var out []string
+	for _, id := range known {
+		if !slices.Contains(here, id) && len(out) < maxNotices {
+			out = append(out, fmt.Sprintf("instance %s of %s went away after the fleet was ready, and others took its place", id, f.Name))
+		}
+	}
+	return out
+}
+
 // Short counts looks in a row in which the fleet had fewer in service than desired.
 func (w Watched) Short(f *Fleet) Watched {
 	if f == nil || f.InService() >= f.Desired {

@@ -6,10 +6,12 @@ import "github.com/switchyard/switchyard/release/spec"
 func (r *RegionState) Serves() bool { return r.Weights.Of(r.Candidate) == 100 }
 
 // TakeShares takes over shares that somebody else set, if they are others than known
-// and concern only this region's two fleets, and says whether it did. A stranger's
-// share is never taken over.
+// and concern only this region's two fleets, or nobody at all: so it is when the fleet
+// that had the traffic was removed. It says whether it did. A stranger's share is never
+// taken over.
 func (r *RegionState) TakeShares(seen Weights) bool {
-	if seen.Equal(r.Weights) || seen.Of(r.Candidate)+seen.Of(r.Previous) != 100 {
+	ours := seen.Of(r.Candidate)+seen.Of(r.Previous) == 100
+	if seen.Equal(r.Weights) || !ours && !seen.Equal(nil) {
 		return false
 	}
 	r.Weights = seen

@@ -18,7 +18,7 @@ func TestSharesAreTakenOverOnlyBetweenTheReleasesOwnFleets(t *testing.T) {
 		"moved between its own":  {release.Weights{{Fleet: "new", Percent: 70}, {Fleet: "old", Percent: 30}}, true},
 		"moved back by somebody": {release.Weights{{Fleet: "old", Percent: 100}}, true},
 		"a stranger has a share": {release.Weights{{Fleet: "new", Percent: 50}, {Fleet: "hotfix", Percent: 50}}, false},
-		"nobody has any":         {nil, false},
+		"nobody has any":         {nil, true},
 	} {
 		r := release.RegionState{Candidate: "new", Previous: "old", Weights: known}
 		require.Equal(t, c.taken, r.TakeShares(c.seen), name)

@@ -82,11 +82,12 @@ type RegionState struct {
 	Entry     string    `json:"entry,omitempty"` // where users reach the target
 	Image     string    `json:"image,omitempty"` // ref of the released image in this region
 	Candidate string    `json:"candidate"`
-	Previous  string    `json:"previous,omitempty"` // empty in a first release
-	Adopted   bool      `json:"adopted,omitempty"`  // Previous was not made by Switchyard
-	Capacity  int       `json:"capacity"`           // instances the candidate has to have
-	Weights   Weights   `json:"weights,omitempty"`  // as last read back
-	Baseline  Requests  `json:"baseline,omitzero"`  // the candidate's counters at the switch
+	Previous  string    `json:"previous,omitempty"`  // empty in a first release
+	Adopted   bool      `json:"adopted,omitempty"`   // Previous was not made by Switchyard
+	Capacity  int       `json:"capacity"`            // instances the candidate has to have
+	Instances []string  `json:"instances,omitempty"` // of the candidate when it was ready, until it has the traffic
+	Weights   Weights   `json:"weights,omitempty"`   // as last read back
+	Baseline  Requests  `json:"baseline,omitzero"`   // the candidate's counters at the switch
 	Verified  bool      `json:"verified,omitempty"`
 	Switched  bool      `json:"switched,omitempty"` // set before the first shift is tried: traffic may have moved
 	SwitchMS  int64     `json:"switchMs,omitempty"` // from the order that let it go to 100 % read back

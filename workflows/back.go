@@ -199,7 +199,7 @@ func (r *releaseRun) shiftBack(ctx workflow.Context, region *release.RegionState
 		Place: r.place(region.Name), Expected: region.Weights,
 		Want: release.Weights{{Fleet: region.Previous, Percent: 100}, {Fleet: region.Candidate}},
 	}
-	if region.Weights.Of(region.Candidate) == 0 { // the switch was cut off: the shares are the new ones or still the old ones, which is as good
+	if region.Weights.Of(region.Candidate) == 0 && !region.Weights.Equal(nil) { // the switch was cut off: the shares are the new ones or still the old ones, which is as good
 		in.Expected = release.Weights{{Fleet: region.Candidate, Percent: 100}}
 	}
 	var shift activities.Shift

@@ -152,6 +152,7 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 			return err
 		}
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerMade, "")
+		region.Instances = release.Known(fleet)
 		region.Counts.Candidate, region.Counts.At = fleet.InService(), workflow.Now(ctx)
 		for _, notice := range fleet.Notices {
 			r.state.Warn(region.Name + ": " + notice)
@@ -248,7 +249,7 @@ func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
 			}
 			return err
 		}
-		region.Weights, region.SwitchMS = shift.Weights, since(letGo, shift.At)
+		region.Weights, region.SwitchMS, region.Instances = shift.Weights, since(letGo, shift.At), nil
 		region.Baseline = countersOf(shift.Requests, region.Candidate)
 		r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the order", region.Name, shift.Weights, region.SwitchMS))
 		return nil
@@ -284,7 +285,7 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 	}
 	in := activities.CapacityInput{
 		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous,
-		Least: region.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: region.Capacity,
+		Least: region.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: region.Capacity, Known: region.Instances,
 	}
 	var parity release.Parity
 	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
@@ -292,7 +293,7 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 		return err
 	}
 	for _, notice := range parity.Notices {
-		r.callForHelp(ctx, fmt.Sprintf("%s: %s. It was brought back to what the load needs", region.Name, notice))
+		r.callForHelp(ctx, fmt.Sprintf("%s: %s", region.Name, notice))
 	}
 	r.state.Evidence(fmt.Sprintf("%s: %d instances in service, %d needed", region.Name, parity.InService, parity.Need))
 	return nil
