@@ -72,19 +72,19 @@ func sourceAMI(ctx context.Context, c clients) (string, error) {
 
 // makeProfile makes the instance profile. It is the account's, not the region's.
 func makeProfile(ctx context.Context, c clients) error {
+	// What is there already may be of an attempt whose answer was lost: go on.
 	var exists *iamtypes.EntityAlreadyExistsException
+	var full *iamtypes.LimitExceededException // it has its one role
 	_, err := c.iam.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(profile), AssumeRolePolicyDocument: aws.String(
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`)})
-	if errors.As(err, &exists) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.As(err, &exists) {
 		return fmt.Errorf("make the instances' role: %w", err)
 	}
-	if _, err := c.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String(profile)}); err != nil {
+	if _, err = c.iam.CreateInstanceProfile(ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: aws.String(profile)}); err != nil && !errors.As(err, &exists) {
 		return fmt.Errorf("make the instance profile: %w", err)
 	}
-	if _, err = c.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String(profile), RoleName: aws.String(profile)}); err != nil {
+	_, err = c.iam.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: aws.String(profile), RoleName: aws.String(profile)})
+	if err != nil && !errors.As(err, &full) && !errors.As(err, &exists) {
 		return fmt.Errorf("give the instance profile its role: %w", err)
 	}
 	return nil
