@@ -46,7 +46,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	@mkdir -p examples/checkout/packer/aws/bin && cp examples/checkout/packer/app/bin/checkout examples/checkout/packer/aws/bin/
 
 .PHONY: test
-test: run-tools aws-tools moto build browser ## all tests with the race detector, except test-kill
+test: run-tools aws-tools moto build browser ## all tests with the race detector, except test-kill and test-faults
 	go test -race -timeout 20m ./...
 
 # go test prints its own verdict after the last test's output; the count is told once
@@ -59,6 +59,16 @@ test-kill: run-tools build ## a release per activity, its worker killed (SIGKILL
 	[ -n "$$kills" ] || { echo "test-kill: no line 'kills: N tried, N survived' in the output: nothing was tried" >&2; exit 1; }; \
 	echo "$$kills" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' || { echo "test-kill: not every kill was survived: $$kills" >&2; exit 1; }; \
 	echo "$$kills"
+
+# Without the race detector: the releases run in processes of their own.
+.PHONY: test-faults
+test-faults: run-tools aws-tools moto build ## a release on AWS per changing call and trouble: throttled, failed, no answer, killed, stale
+	@log=bin/.test-faults.log; \
+	go test -tags faults -count 1 -timeout 30m -v -run TestFaults ./test/aws/... 2>&1 | tee $$log || true; \
+	faults=$$(grep -oE 'faults: [0-9]+ tried, [0-9]+ survived' $$log | tail -n 1 || true); \
+	[ -n "$$faults" ] || { echo "test-faults: no line 'faults: N tried, N survived' in the output: nothing was tried" >&2; exit 1; }; \
+	echo "$$faults" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' && grep -q '^ok ' $$log || { echo "test-faults: not every fault was survived: $$faults" >&2; exit 1; }; \
+	echo "$$faults"
 
 .PHONY: lint
 lint: dev-tools ## golangci-lint, vet, workflowcheck, generated files and go.mod up to date

@@ -144,15 +144,17 @@ def register_image(self, name=None, description=None):
 def deregister_image(self):
     """docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html
 
-    Snapshots stay unless DeleteAssociatedSnapshots is true.
+    Snapshots stay unless DeleteAssociatedSnapshots is true; the answer then says what became of each.
     """
     self.error_on_dryrun()
     backend, image = self.ec2_backend, self._get_param("ImageId")
     snapshot = backend.amis[image].ebs_snapshot.id if image in backend.amis else None
     deregister(backend, image)
+    answer = {"Return": True}
     if snapshot in backend.snapshots and self._get_param("DeleteAssociatedSnapshots", False):
         backend.snapshots.pop(snapshot)
-    return ActionResult({"Return": True})
+        answer["DeleteSnapshotResults"] = [{"SnapshotId": snapshot, "ReturnCode": "success"}]
+    return ActionResult(answer)
 
 
 def enable_image_deprecation(self):
