@@ -24,6 +24,7 @@ import (
 
 	"github.com/switchyard/switchyard/activities"
 	"github.com/switchyard/switchyard/activities/packer"
+	"github.com/switchyard/switchyard/internal/awslab/actions"
 	"github.com/switchyard/switchyard/internal/awslab/moto"
 	"github.com/switchyard/switchyard/internal/awslab/wire"
 	"github.com/switchyard/switchyard/platform"
@@ -68,12 +69,13 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	if started.Load() {
 		if e, err := emulator(); err == nil {
+			actions.Note(e.proxy.Used())
 			e.proxy.Close()
 			e.server.Stop()
 			_ = os.RemoveAll(e.dir)
 		}
 	}
-	os.Exit(code)
+	os.Exit(actions.End("bake", code))
 }
 
 // lab is an account with real Packer, its amazon plugin and the example's template.

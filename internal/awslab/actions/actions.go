@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/switchyard/switchyard/internal/awslab/wire"
@@ -38,6 +39,38 @@ func Compare(t testing.TB, suite string, calls []wire.Call) {
 			t.Error(err)
 		}
 	}
+}
+
+// noted is what Note was given.
+var noted struct {
+	sync.Mutex
+	calls []wire.Call
+}
+
+// Note adds calls to those that End compares, for suites that have an account per test.
+func Note(calls []wire.Call) {
+	noted.Lock()
+	defer noted.Unlock()
+	noted.calls = append(noted.calls, calls...)
+}
+
+// End compares what was noted with the suite's record, when all of the suite's tests ran
+// and passed; code is what they ended with. It returns the code to exit with.
+func End(suite string, code int) int {
+	if code != 0 || flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.list").Value.String() != "" {
+		return code
+	}
+	dir, err := recorded()
+	for by, name := range map[string]string{wire.ByWorker: suite + ".txt", wire.ByPacker: suite + ".packer.txt"} {
+		if err == nil {
+			err = compare(filepath.Join(dir, name), of(noted.calls, by), *Update)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // of lists the actions of one caller, each once.

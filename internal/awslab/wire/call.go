@@ -13,12 +13,13 @@ import (
 const (
 	ByPacker = "packer"
 	ByWorker = "worker"
+	ByOther  = "other"
 )
 
 // Call is one request to AWS and the answer the caller got.
 type Call struct {
 	Time     time.Time
-	By       string // ByPacker or ByWorker
+	By       string // ByPacker, ByWorker or ByOther
 	Service  string // as the signature names it: ec2, autoscaling, elasticloadbalancing, monitoring, servicequotas, ...
 	Action   string // as IAM names it: RunInstances, ...
 	Region   string
@@ -75,12 +76,17 @@ func action(r *http.Request, body []byte) (name string, dryRun bool) {
 	return r.Method + " " + r.URL.Path, false // REST
 }
 
-// by tells Packer, which names itself and its plugin in the User-Agent, from everyone else.
+// by tells Packer, which names itself and its plugin in the User-Agent, and Switchyard,
+// whose clients carry its name there, from everyone else, such as a test that sets up
+// an account.
 func by(agent string) string {
-	if strings.Contains(strings.ToLower(agent), "packer") {
+	switch {
+	case strings.Contains(strings.ToLower(agent), "packer"):
 		return ByPacker
+	case strings.Contains(agent, "app/switchyard"):
+		return ByWorker
 	}
-	return ByWorker
+	return ByOther
 }
 
 var reads = []string{"Describe", "Get", "List", "Head", "Search", "Lookup", "BatchGet", "GET ", "HEAD "}

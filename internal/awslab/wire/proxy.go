@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,6 +27,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	calls   []Call
+	used    map[string]Call // by caller and action
 	faults  []*Injected
 	stale   []*Staleness
 	changes int                // mutating calls that were forwarded
@@ -50,7 +52,7 @@ func New(upstream string) (*Proxy, error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("start the proxy to AWS: %q is no URL of a server", upstream)
 	}
-	p := &Proxy{upstream: u, known: map[string][]dated{}, client: &http.Client{
+	p := &Proxy{upstream: u, known: map[string][]dated{}, used: map[string]Call{}, client: &http.Client{
 		// moto closes its connections; redirects and compression are the caller's matter.
 		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -80,6 +82,14 @@ func (p *Proxy) Calls() []Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
+}
+
+// Used is one call of each action by each caller since the proxy began, whatever was
+// forgotten since.
+func (p *Proxy) Used() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.used))
 }
 
 // Reset forgets calls, faults and old answers.
@@ -122,6 +132,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	p.mu.Lock()
 	p.calls = append(p.calls, c)
+	p.used[c.By+" "+c.IAM()] = Call{Time: c.Time, By: c.By, Service: c.Service, Action: c.Action, Region: c.Region, Mutating: c.Mutating}
 	p.mu.Unlock()
 	if !answered {
 		panic(http.ErrAbortHandler) // closes the connection

@@ -77,7 +77,7 @@ func TestACallIsPassedThroughAndRecorded(t *testing.T) {
 	require.Equal(t, []string{"packer", "ec2", "RunInstances", "eu-west-1", "ec2:RunInstances"}, []string{c.By, c.Service, c.Action, c.Region, c.IAM()})
 	require.True(t, c.Mutating)
 	require.Equal(t, http.StatusOK, c.Status)
-	post(t, p, "aws-sdk-go-v2/1", body+"&DryRun=true")
+	post(t, p, "aws-sdk-go-v2/1 app/switchyard", body+"&DryRun=true")
 	require.Equal(t, "worker", p.Calls()[1].By)
 	require.False(t, p.Calls()[1].Mutating, "a dry run changes nothing")
 	p.Reset()

@@ -21,6 +21,7 @@ import (
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchyard/switchyard/internal/awslab/actions"
 	"github.com/switchyard/switchyard/internal/awslab/moto"
 	"github.com/switchyard/switchyard/internal/awslab/wire"
 	"github.com/switchyard/switchyard/platform"
@@ -42,7 +43,7 @@ func TestMain(m *testing.M) {
 	server = s
 	code := m.Run()
 	s.Stop()
-	os.Exit(code)
+	os.Exit(actions.End("fleets", code))
 }
 
 const region = "eu-central-1"
@@ -71,7 +72,10 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(cancel)
 	proxy, err := wire.New(server.URL)
 	require.NoError(t, err)
-	t.Cleanup(proxy.Close)
+	t.Cleanup(func() {
+		actions.Note(proxy.Used())
+		proxy.Close()
+	})
 	t.Setenv("AWS_ENDPOINT_URL", proxy.URL())
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/switchyard/switchyard/internal/awslab/actions"
 	"github.com/switchyard/switchyard/internal/awslab/moto"
 	"github.com/switchyard/switchyard/internal/awslab/wire"
 	"github.com/switchyard/switchyard/platform"
@@ -43,9 +45,10 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	actions.Note(proxy.Used())
 	proxy.Close()
 	server.Stop()
-	os.Exit(code)
+	os.Exit(actions.End("images", code))
 }
 
 // cloud is a fresh account, and the port that is tested on it.
@@ -89,12 +92,12 @@ func newCloud(t *testing.T, change ...func(*spec.Settings)) *cloud {
 	return c
 }
 
-// ec2 is a client of the region, as the port itself has one.
+// ec2 is the account as a test and Packer see it, past the proxy: what they call is no
+// need of the port.
 func (c *cloud) ec2(region string) *ec2.Client {
-	c.Helper()
-	a, err := c.pool.At(c.ctx, account.Place{Region: region})
-	require.NoError(c, err)
-	return a.EC2
+	return ec2.New(ec2.Options{
+		Region: region, BaseEndpoint: aws.String(server.URL), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
+	})
 }
 
 // provenance is that of a bake of the version.
