@@ -121,7 +121,7 @@ func (r *releaseRun) proveImage(ctx workflow.Context) error {
 		Version: s.Version, Spec: s.Fleet, Verification: s.Verification,
 	}
 	r.ledger(ctx, release.KindFleet, region.Name, in.Fleet, release.LedgerPlanned, "one instance, alone, to prove the image")
-	within := 2*s.Fleet.ReadyWithin.Std() + s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, 1)
+	within := 3*s.Fleet.ReadyWithin.Std() + s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, 1)
 	var proof activities.Verified
 	if err := workflow.ExecuteActivity(forWaiting(ctx, region.Name+": boot one instance from the image and check it", within), activities.ProveImage, in).Get(ctx, &proof); err != nil {
 		return err
