@@ -44,7 +44,7 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 		return release.Plan{}, acterr.Final(ErrPlan, "%w", err)
 	}
 	pulse.Set("looking for what stands against it")
-	if seen.Doubts, err = preflight(ctx, p.Fleets, s, plan); err != nil {
+	if seen.Doubts, err = preflight(ctx, p.Fleets, s, plan, seen.Reusable); err != nil {
 		return release.Plan{}, err
 	}
 	if plan, err = release.MakePlan(in.Request, seen); err != nil {
@@ -56,12 +56,12 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 // preflight asks the platform what stands against the fleets of the plan, before
 // anything is baked. What does ends it with ErrPlan, all of it at once; what is in
 // doubt is returned in words.
-func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan release.Plan) (doubts []string, err error) {
+func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan release.Plan, reusable *release.Image) (doubts []string, err error) {
 	var against []string
 	for _, r := range plan.Regions {
 		findings, err := fleets.Preflight(ctx, platform.FleetSpec{
 			Name: r.Candidate, Region: r.Name, Target: plan.Target, Release: plan.Release, Version: plan.Version,
-			Image: plan.Image.Ref, Instances: r.Capacity, Command: s.Fleet.Command, Environment: s.Fleet.Environment,
+			Image: imageIn(r.Name, s, plan, reusable), Instances: r.Capacity, Command: s.Fleet.Command, Environment: s.Fleet.Environment,
 			Secrets: s.Fleet.Secrets, HealthPath: s.Fleet.HealthPath, Like: r.Previous, HeldBy: plan.Release,
 		})
 		if err != nil {
@@ -81,6 +81,18 @@ func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan re
 		return nil, acterr.Final(ErrPlan, "the release could not go through as it is: %s", strings.Join(against, "; "))
 	}
 	return doubts, nil
+}
+
+// imageIn is the plan's image as the region knows it; "" where it is baked, or copied
+// from the first region, only later.
+func imageIn(region string, s spec.Spec, plan release.Plan, reusable *release.Image) string {
+	if reusable != nil && reusable.Ref == plan.Image.Ref && reusable.Regions[region] != "" {
+		return reusable.Regions[region]
+	}
+	if region == s.Regions[0].Name {
+		return plan.Image.Ref
+	}
+	return ""
 }
 
 func observe(ctx context.Context, p platform.Platform, region string, target release.Target) (release.ObservedRegion, error) {
