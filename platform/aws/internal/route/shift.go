@@ -130,7 +130,7 @@ func (s State) shares(ctx context.Context, acc *account.Account, target release.
 		switch {
 		case err == nil:
 			out[index[slot.TargetGroup]].Weight += int32(w.Percent) //nolint:gosec // 0 to 100
-		case w.Percent != 0 || !platform.IsNotFound(err): // a fleet that is gone may have no share
+		case w.Percent != 0 || !platform.IsNotFound(err) && !platform.IsConflict(err): // a fleet that is gone, or going, may have no share
 			return nil, err
 		}
 	}
