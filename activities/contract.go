@@ -175,6 +175,7 @@ type WatchInput struct {
 	Baseline   release.Requests  `json:"baseline"`          // counters at the switch
 	Known      release.Readiness `json:"known,omitzero"`    // readiness the workflow knows; a change ends the watch
 	Weights    release.Weights   `json:"weights"`           // shares the release set; a change ends the watch
+	Since      time.Time         `json:"since,omitzero"`    // when traffic moved; counts that reach only up to then tell of nobody's requests
 	Noticed    []string          `json:"noticed,omitempty"` // irregularities the workflow knows; a change ends the watch
 	Until      time.Time         `json:"until,omitzero"`    // for a short watch: ends well at this time
 	Before     release.Watched   `json:"before,omitzero"`   // what an earlier watch remembers

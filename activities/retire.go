@@ -30,6 +30,9 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	region, out := in.Place.Region, Retired{Fleet: in.Fleet}
 	if _, err := p.Fleets.Describe(ctx, region, in.Fleet); platform.IsNotFound(err) {
 		out.Absent = true
+		if err := noShare(ctx, p.Router, in); err != nil {
+			return Retired{}, err
+		}
 		if err := p.Fleets.Retire(ctx, region, in.Fleet); err != nil { // who removed it may have left what belongs to it
 			return Retired{}, fmt.Errorf("remove what is left of fleet %s, which is gone: %w", at(region, in.Fleet), err)
 		}
@@ -45,9 +48,6 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	}
 	if err := noShare(ctx, p.Router, in); err != nil { // the last look before the point of no return
 		return Retired{}, err
-	}
-	if err := platform.IgnoreNotFound(p.Fleets.ReleaseScaleIn(ctx, region, in.Fleet, in.Place.Release)); err != nil {
-		return Retired{}, fmt.Errorf("release the scale-in hold of %s: %w", at(region, in.Fleet), err)
 	}
 	pulse.Set("removing " + at(region, in.Fleet))
 	bounded, cancel := context.WithDeadline(ctx, deadline)

@@ -181,7 +181,7 @@ func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, m
 		who := subject{place: in.Place, fleet: in.Fleet, checks: orHealth(in.Checks, in.HealthPath), instances: inService(candidate)}
 		v.results = append(v.results, c.ask(ctx, p, who)...)
 	}
-	v.countErrors(ctx, p, in, memory)
+	v.countErrors(ctx, p, in, memory, c.now())
 	if v.weights, err = p.Router.Weights(ctx, region, target); err != nil {
 		v.add(unread("traffic", err))
 	}
@@ -196,7 +196,7 @@ func (v *view) add(r release.Result) { v.results = append(v.results, r) }
 // are too few to tell they add up from look to look. While a failure goes on looks
 // follow each other faster than the interval: a few good answers in a short time
 // are then no proof that it is over.
-func (v *view) countErrors(ctx context.Context, p platform.Platform, in WatchInput, memory release.Watched) {
+func (v *view) countErrors(ctx context.Context, p platform.Platform, in WatchInput, memory release.Watched, at time.Time) {
 	all, err := p.Router.Requests(ctx, in.Place.Region, in.Place.Target)
 	if err != nil {
 		v.add(unread("error-rate", err))
@@ -207,6 +207,12 @@ func (v *view) countErrors(ctx context.Context, p platform.Platform, in WatchInp
 		if r.Fleet == in.Fleet {
 			now = r
 		}
+	}
+	if now.At.Before(in.Since) {
+		v.last = memory.Last
+		v.add(release.Result{Check: "error-rate", Verdict: release.Inconclusive, At: at, Bound: "counts of the time since the switch",
+			Value: "the counts reach up to " + now.At.UTC().Format(time.RFC3339)})
+		return
 	}
 	before := memory.Last
 	if before.At.IsZero() {

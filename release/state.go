@@ -76,26 +76,27 @@ type Entry struct {
 
 // RegionState is what the release knows about one region.
 type RegionState struct {
-	Name      string    `json:"name"`
-	Role      string    `json:"role"`
-	Wave      int       `json:"wave"`
-	Entry     string    `json:"entry,omitempty"` // where users reach the target
-	Image     string    `json:"image,omitempty"` // ref of the released image in this region
-	Candidate string    `json:"candidate"`
-	Previous  string    `json:"previous,omitempty"`  // empty in a first release
-	Adopted   bool      `json:"adopted,omitempty"`   // Previous was not made by Switchyard
-	Capacity  int       `json:"capacity"`            // instances the candidate has to have
-	Instances []string  `json:"instances,omitempty"` // of the candidate when it was ready, until it has the traffic
-	Weights   Weights   `json:"weights,omitempty"`   // as last read back
-	Baseline  Requests  `json:"baseline,omitzero"`   // the candidate's counters at the switch
-	Verified  bool      `json:"verified,omitempty"`
-	Switched  bool      `json:"switched,omitempty"` // set before the first shift is tried: traffic may have moved
-	SwitchMS  int64     `json:"switchMs,omitempty"` // from the order that let it go to 100 % read back
-	BackMS    int64     `json:"backMs,omitempty"`   // from the order, or the breach, to 100 % on the previous fleet read back
-	Checks    []Result  `json:"checks,omitempty"`   // the last round of checks
-	Counts    Counts    `json:"counts,omitzero"`
-	Readiness Readiness `json:"readiness,omitzero"`
-	Noticed   []string  `json:"noticed,omitempty"` // what is not as the release left it, as last told
+	Name       string    `json:"name"`
+	Role       string    `json:"role"`
+	Wave       int       `json:"wave"`
+	Entry      string    `json:"entry,omitempty"` // where users reach the target
+	Image      string    `json:"image,omitempty"` // ref of the released image in this region
+	Candidate  string    `json:"candidate"`
+	Previous   string    `json:"previous,omitempty"`  // empty in a first release
+	Adopted    bool      `json:"adopted,omitempty"`   // Previous was not made by Switchyard
+	Capacity   int       `json:"capacity"`            // instances the candidate has to have
+	Instances  []string  `json:"instances,omitempty"` // of the candidate when it was ready, until it has the traffic
+	Weights    Weights   `json:"weights,omitempty"`   // as last read back
+	Baseline   Requests  `json:"baseline,omitzero"`   // the candidate's counters at the switch
+	Verified   bool      `json:"verified,omitempty"`
+	Switched   bool      `json:"switched,omitempty"` // set before the first shift is tried: traffic may have moved
+	SwitchMS   int64     `json:"switchMs,omitempty"` // from the order that let it go to 100 % read back
+	BackMS     int64     `json:"backMs,omitempty"`   // from the order, or the breach, to 100 % on the previous fleet read back
+	Checks     []Result  `json:"checks,omitempty"`   // the last round of checks
+	Counts     Counts    `json:"counts,omitzero"`
+	Readiness  Readiness `json:"readiness,omitzero"`
+	SwitchedAt time.Time `json:"switchedAt,omitzero"` // when the candidate's share was read back
+	Noticed    []string  `json:"noticed,omitempty"`   // what is not as the release left it, as last told
 }
 
 // Counts is the size of both fleets as last read.

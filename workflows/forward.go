@@ -249,7 +249,7 @@ func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
 			}
 			return err
 		}
-		region.Weights, region.SwitchMS, region.Instances = shift.Weights, since(letGo, shift.At), nil
+		region.Weights, region.SwitchMS, region.Instances, region.SwitchedAt = shift.Weights, since(letGo, shift.At), nil, shift.At
 		region.Baseline = countersOf(shift.Requests, region.Candidate)
 		r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the order", region.Name, shift.Weights, region.SwitchMS))
 		return nil

@@ -132,7 +132,7 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 	}
 	in := activities.WatchInput{
 		Place: r.place(region.Name), Fleet: region.Candidate, Previous: region.Previous, Least: region.Capacity,
-		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline,
+		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline, Since: region.SwitchedAt,
 	}
 	for {
 		in.Known, in.Noticed, in.Weights, in.Until = region.Readiness, region.Noticed, region.Weights, end

@@ -3,11 +3,13 @@ package fleets
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
+	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/platform/aws/internal/tag"
 	"github.com/switchyard/switchyard/release"
 )
@@ -70,16 +72,24 @@ func (f *Fleets) fleet(ctx context.Context, p place, g astypes.AutoScalingGroup)
 	var err error
 	if fleet.Image == "" {
 		if fleet.Image, err = f.imageOf(ctx, p, g); err != nil {
-			return release.Fleet{}, err
+			return release.Fleet{}, ofTheFleet(err)
 		}
 	}
 	if fleet.Instances, err = f.instances(ctx, p, g); err != nil {
-		return release.Fleet{}, err
+		return release.Fleet{}, ofTheFleet(err)
 	}
-	if err := f.explain(ctx, p, g, &fleet); err != nil {
-		return release.Fleet{}, err
-	}
+	f.explain(ctx, p, g, &fleet)
 	return fleet, nil
+}
+
+// ofTheFleet is an error of what belongs to a group. That such a thing is not there, as a
+// launch template that somebody deleted, does not mean that the fleet is not: whoever
+// reads a fleet takes KindNotFound for proof that it is gone.
+func ofTheFleet(err error) error {
+	if !platform.IsNotFound(err) {
+		return err
+	}
+	return platform.NewError("", "read", "what belongs to the fleet", "look whether somebody removed it", errors.New(err.Error()))
 }
 
 // imageOf is the image of a group that Switchyard did not make, from its template or
@@ -110,7 +120,9 @@ func (f *Fleets) targets(ctx context.Context, p place, g astypes.AutoScalingGrou
 	if arn == "" {
 		return nil, nil
 	}
-	speaks := hasELB(aws.ToString(g.HealthCheckType)) && !isSuspended(g, "HealthCheck")
+	// Right before traffic moves the load balancer is asked itself: in a group's grace period
+	// its failed checks do not count for the group.
+	speaks := hasELB(aws.ToString(g.HealthCheckType)) && !isSuspended(g, "HealthCheck") && !platform.IsUrgent(ctx)
 	need := false
 	for _, i := range g.Instances {
 		if i.LifecycleState == astypes.LifecycleStateInService && !(speaks && before[aws.ToString(i.InstanceId)].healthy) {

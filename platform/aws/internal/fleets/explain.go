@@ -19,18 +19,21 @@ const slow = 5 * time.Minute
 
 // explain says why instances are missing, which only the group's activities tell: an
 // instance that could not be launched has no id. They are asked for now and then only.
-func (f *Fleets) explain(ctx context.Context, p place, g astypes.AutoScalingGroup, fleet *release.Fleet) error {
+func (f *Fleets) explain(ctx context.Context, p place, g astypes.AutoScalingGroup, fleet *release.Fleet) {
 	missing := fleet.Desired - len(fleet.Instances)
 	late := false
 	for _, i := range fleet.Instances {
 		late = late || i.State == release.InstancePending && time.Since(i.Since) > slow
 	}
 	if missing <= 0 && !late {
-		return nil
+		return
 	}
 	why, err := f.memory.explain(p.Region, fleet.Name, f.Explain, func() (string, error) { return p.lastFailure(ctx, g) })
-	if err != nil || why == "" {
-		return err
+	if err != nil { // no reason to read nothing of the fleet at all
+		why = "that can't be read: " + err.Error()
+	}
+	if why == "" {
+		return
 	}
 	if missing > 0 {
 		fleet.Notices = append(fleet.Notices, fmt.Sprintf("%s of %d missing: %s", plural(missing, "instance"), fleet.Desired, why))
@@ -40,7 +43,6 @@ func (f *Fleets) explain(ctx context.Context, p place, g astypes.AutoScalingGrou
 			fleet.Instances[n].Reason += "; last failure of the group: " + why
 		}
 	}
-	return nil
 }
 
 // activitiesLookedAt covers several rounds of attempts of a group to launch what is missing.

@@ -141,17 +141,17 @@ func (f *Fleets) ReleaseScaleIn(ctx context.Context, region, name, holder string
 func (p place) putBack(ctx context.Context, op string, g astypes.AutoScalingGroup, h hold) error {
 	name := aws.ToString(g.AutoScalingGroupName)
 	high := max(h.max, h.min, aws.ToInt32(g.DesiredCapacity))
-	if aws.ToInt32(g.MinSize) != h.min || aws.ToInt32(g.MaxSize) != high {
-		err := p.update(ctx, op, autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &name, MinSize: &h.min, MaxSize: &high})
-		if err != nil {
-			return err
-		}
+	// Both are done whatever was read: with the tag goes what they were before, and an old
+	// answer may not show yet that they were changed.
+	err := p.update(ctx, op, autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &name, MinSize: &h.min, MaxSize: &high})
+	if err != nil {
+		return err
 	}
-	if !h.suspended && isSuspended(g, scheduledActions) {
+	if !h.suspended {
 		if err := p.resume(ctx, op, name, scheduledActions); err != nil {
 			return err
 		}
 	}
-	_, err := p.AutoScaling.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: []astypes.Tag{groupTag(name, tag.Hold, h.String(), false)}})
+	_, err = p.AutoScaling.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: []astypes.Tag{groupTag(name, tag.Hold, h.String(), false)}})
 	return account.Classify(op, in(name, p.Region), true, err)
 }

@@ -12,6 +12,7 @@ import (
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
+	"github.com/switchyard/switchyard/platform/aws/internal/tag"
 	"github.com/switchyard/switchyard/release"
 )
 
@@ -42,6 +43,7 @@ func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGr
 		return nil, err
 	}
 	balanced := p.regionTargetGroup(g) != ""
+	alone := tagsOf(g)[tag.Alone] == "true"
 	now := time.Now().UTC()
 	after := map[string]seen{}
 	var list []release.Instance
@@ -51,7 +53,7 @@ func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGr
 			continue
 		}
 		was := before[id]
-		state, reason := stateOf(i, balanced, targets, was)
+		state, reason := stateOf(i, balanced, alone, targets, was)
 		is := seen{state: state, since: now, healthy: was.healthy || state == release.InstanceInService && balanced}
 		if was.state == state {
 			is.since = was.since
@@ -73,7 +75,7 @@ func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGr
 
 // stateOf is an instance's state, and why it is not in service:
 // docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html.
-func stateOf(i astypes.Instance, balanced bool, targets map[string]target, was seen) (release.InstanceState, string) {
+func stateOf(i astypes.Instance, balanced, alone bool, targets map[string]target, was seen) (release.InstanceState, string) {
 	lifecycle := string(i.LifecycleState)
 	switch {
 	case lifecycle == "Pending:Wait":
@@ -88,8 +90,10 @@ func stateOf(i astypes.Instance, balanced bool, targets map[string]target, was s
 		return release.InstanceUnhealthy, "it is out of service (" + lifecycle + ")"
 	case aws.ToString(i.HealthStatus) != "Healthy":
 		return release.InstanceUnhealthy, "the group found it " + strings.ToLower(aws.ToString(i.HealthStatus)) + " and will replace it"
-	case !balanced:
+	case alone:
 		return release.InstanceInService, ""
+	case !balanced: // no traffic could reach it
+		return release.InstanceUnhealthy, "its group is attached to no target group of the route"
 	case targets == nil && was.healthy:
 		return release.InstanceInService, ""
 	}

@@ -180,6 +180,8 @@ func outside(ctx context.Context, acc *account.Account, fleet string) error {
 	}
 }
 
+// modify is tried once: a try of the SDK's own would write over what somebody changed
+// since the shares were read. Who calls reads and compares anew before the next one.
 func modify(ctx context.Context, acc *account.Account, f account.Forward, shares []account.Share) error {
 	if !slices.ContainsFunc(f.Actions, func(a elbtypes.Action) bool { return a.Type == elbtypes.ActionTypeEnumForward }) {
 		return platform.NewError(platform.KindInvalid, opShift, f.ARN, "name the listener or rule whose action is to forward",
@@ -188,12 +190,14 @@ func modify(ctx context.Context, acc *account.Account, f account.Forward, shares
 	actions := keepSecrets(f.With(shares...))
 	var err error
 	if f.IsRule {
-		_, err = acc.ELB.ModifyRule(ctx, &elasticloadbalancingv2.ModifyRuleInput{RuleArn: aws.String(f.ARN), Actions: actions})
+		_, err = acc.ELB.ModifyRule(ctx, &elasticloadbalancingv2.ModifyRuleInput{RuleArn: aws.String(f.ARN), Actions: actions}, once)
 	} else {
-		_, err = acc.ELB.ModifyListener(ctx, &elasticloadbalancingv2.ModifyListenerInput{ListenerArn: aws.String(f.ARN), DefaultActions: actions})
+		_, err = acc.ELB.ModifyListener(ctx, &elasticloadbalancingv2.ModifyListenerInput{ListenerArn: aws.String(f.ARN), DefaultActions: actions}, once)
 	}
 	return account.Classify(opShift, f.ARN, true, err)
 }
+
+func once(o *elasticloadbalancingv2.Options) { o.RetryMaxAttempts = 1 }
 
 // keepSecrets makes actions that were read fit to be written: a client secret is never read,
 // so AWS is told to keep the one it has.
