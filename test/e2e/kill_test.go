@@ -76,7 +76,7 @@ func killable(t *testing.T, s *stack, hook string) []string {
 }
 
 func second(version string) chapter {
-	return chapter{ID: "v2", Version: version, Rebake: true, Notify: "env:" + envHook, Gate: "[{before: switch}]"}
+	return chapter{ID: "v2", Version: version, Rebake: true, Prove: true, Notify: "env:" + envHook, Gate: "[{before: switch}]"}
 }
 
 func killOnce(t *testing.T, s *stack, hook, name, when string) {

@@ -39,7 +39,7 @@ func (s *stack) tell(t *testing.T, name, queue string) *story {
 // chapter is one release; what is left out is short and good.
 type chapter struct {
 	ID, Version, Soak, Interval, Gate, Faults, Notify, Admission, Total string
-	Rebake                                                              bool
+	Rebake, Prove                                                       bool
 	Template                                                            string // folder; empty: the example's own
 	Environment                                                         string
 }
@@ -55,6 +55,7 @@ image:
 {{- if .Faults}}
     variables: {faults: '{{.Faults}}'}
 {{- end}}
+  prove: {{.Prove}}
 regions: [{name: local-a}]
 fleet: {instances: 2, command: [/bin/checkout]}
 verification:
