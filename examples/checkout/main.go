@@ -1,11 +1,14 @@
 // Checkout is the example application that Switchyard releases: a small HTTP service
-// that totals a basket. Everything it needs to know is in its image; the environment
-// tells it only where to listen and which instance it is.
+// that totals a basket. What it is stands in its image; the environment tells it where
+// to listen, which instance it is, and where its database is, if it has one.
 //
-//	GET  /checkout?item=tea:2&item=cup:1   total of a basket
-//	POST /checkout {"items":[{"sku":"tea","quantity":2}]}
+//	GET  /checkout?item=tea:2&item=cup:1   total of a basket; with &name=Ada+Lovelace it is ordered
+//	POST /checkout {"items":[{"sku":"tea","quantity":2}],"name":"Ada Lovelace"}
 //	GET  /healthz                          200 while it serves, 503 while it drains
-//	GET  /version                          version, commit, instance
+//	GET  /version                          version, commit, schema, instance
+//	GET  /metrics                          in Prometheus' text form
+//
+// checkout migrate create, expand or contract changes its database.
 package main
 
 import (
@@ -17,9 +20,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // drainTime bounds how long requests in flight may take after SIGTERM.
@@ -34,24 +38,16 @@ func main() {
 }
 
 func run(log *slog.Logger) error {
-	root, err := imageRoot()
+	stop, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer release()
+	if len(os.Args) == 3 && os.Args[1] == "migrate" {
+		return migrate(stop, os.Getenv("CHECKOUT_DATABASE"), os.Args[2], os.Stdout)
+	}
+	s, err := newService()
 	if err != nil {
 		return err
 	}
-	info, err := readBuild(root)
-	if err != nil {
-		return err
-	}
-	faults, err := readFaults(root)
-	if err != nil {
-		return err
-	}
-	info.Instance = os.Getenv("INSTANCE_ID")
-	if info.Instance == "" {
-		info.Instance, _ = os.Hostname()
-	}
-	s := &service{build: info, faults: faults, serving: new(atomic.Bool)}
-	s.serving.Store(true)
+	s.trouble.start()
 	server := &http.Server{
 		Handler:           s.routes(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -62,10 +58,8 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("checkout serves", "address", listener.Addr().String(), "version", info.Version, "instance", info.Instance)
+	log.Info("checkout serves", "address", listener.Addr().String(), "version", s.build.Version, "instance", s.build.Instance)
 
-	stop, release := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer release()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -83,6 +77,44 @@ func run(log *slog.Logger) error {
 	}
 	log.Info("checkout has drained")
 	return nil
+}
+
+// newService is the service as image and environment describe it.
+func newService() (*service, error) {
+	root, err := imageRoot()
+	if err != nil {
+		return nil, err
+	}
+	info, err := readBuild(root)
+	if err != nil {
+		return nil, err
+	}
+	if err := readVariable("CHECKOUT_SCHEMA", &info.Schema); err != nil {
+		return nil, err
+	}
+	faults, err := readFaults(root)
+	if err != nil {
+		return nil, err
+	}
+	info.Instance = os.Getenv("INSTANCE_ID")
+	if info.Instance == "" {
+		info.Instance, _ = os.Hostname()
+	}
+	s := &service{build: info, trouble: &trouble{faults: faults, exit: os.Exit}, metrics: newMetrics(info.Version)}
+	var capacity int // requests a second that the instance is good for; 0: not limited
+	if err := readVariable("CHECKOUT_CAPACITY", &capacity); err != nil {
+		return nil, err
+	}
+	if capacity > 0 {
+		s.capacity = rate.NewLimiter(rate.Limit(capacity), capacity)
+	}
+	if connection := os.Getenv("CHECKOUT_DATABASE"); connection != "" {
+		if s.orders, err = openOrders(connection, info.Schema); err != nil {
+			return nil, err
+		}
+	}
+	s.serving.Store(true)
+	return s, nil
 }
 
 // imageRoot is where the image's file system begins: SWITCHYARD_ROOT where the

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,10 +27,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func serving() *atomic.Bool {
-	b := new(atomic.Bool)
-	b.Store(true)
-	return b
+func serves(b build, f faults) *service {
+	s := &service{build: b, trouble: &trouble{faults: f, exit: func(int) {}}, metrics: newMetrics(b.Version)}
+	s.serving.Store(true)
+	return s
 }
 
 func ask(s *service, method, target, body string, headers ...string) *httptest.ResponseRecorder {
@@ -45,7 +44,7 @@ func ask(s *service, method, target, body string, headers ...string) *httptest.R
 }
 
 func TestBaskets(t *testing.T) {
-	s := &service{build: build{Version: "1", Instance: "i-1"}, serving: serving()}
+	s := serves(build{Version: "1", Instance: "i-1"}, faults{})
 	for _, c := range []struct {
 		method, target, body string
 		status               int
@@ -72,13 +71,13 @@ func TestBaskets(t *testing.T) {
 }
 
 func TestABadVersionGoesBadUnderItsUsers(t *testing.T) {
-	s := &service{faults: faults{ErrorRate: 1, FailAfter: time.Hour}, serving: serving()}
+	s := serves(build{}, faults{ErrorRate: 1, FailAfter: duration(time.Hour)})
 	assert.Equal(t, 200, ask(s, "GET", "/checkout", "", probeHeader, "f").Code)
-	assert.Zero(t, s.first.Load(), "a probe does not start the clock")
+	assert.Zero(t, s.trouble.first.Load(), "a probe does not start the clock")
 	assert.Equal(t, 200, ask(s, "GET", "/checkout", "").Code)
-	assert.NotZero(t, s.first.Load())
+	assert.NotZero(t, s.trouble.first.Load())
 
-	s.first.Store(time.Now().Add(-2 * time.Hour).UnixNano())
+	s.trouble.first.Store(time.Now().Add(-2 * time.Hour).UnixNano())
 	assert.Equal(t, 500, ask(s, "GET", "/checkout", "").Code)
 	assert.Equal(t, 500, ask(s, "GET", "/checkout", "", probeHeader, "f").Code)
 	assert.Equal(t, 200, ask(s, "GET", "/healthz", "").Code, "its health check does not notice")
@@ -93,15 +92,17 @@ func TestFilesOfTheImage(t *testing.T) {
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	for content, want := range map[string]string{
 		`{"failAfter":"6s","errorRate":0.3}`: "",
-		`{"failAfter":"6"}`:                  "failAfter",
+		`{"failAfter":"6"}`:                  "faults.json",
+		`{"latency":"-1s"}`:                  "negative",
 		`{"errorRate":2}`:                    "errorRate",
+		`{"leakKiB":-1}`:                     "leakKiB",
 		`{`:                                  "faults.json",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "faults.json"), []byte(content), 0o644))
 		f, err := readFaults(root)
 		if want == "" {
 			require.NoError(t, err)
-			assert.Equal(t, faults{FailAfter: 6 * time.Second, ErrorRate: 0.3}, f)
+			assert.Equal(t, faults{FailAfter: duration(6 * time.Second), ErrorRate: 0.3}, f)
 			continue
 		}
 		assert.ErrorContains(t, err, want)

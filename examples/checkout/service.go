@@ -3,13 +3,17 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 )
+
+// versionHeader says on every basket which version totalled it.
+const versionHeader = "X-Checkout-Version"
 
 // maxBody is the largest basket, in bytes.
 const maxBody = 64 << 10
@@ -18,10 +22,12 @@ const maxBody = 64 << 10
 var prices = map[string]int64{"tea": 450, "cup": 1200, "pot": 3900, "spoon": 250}
 
 type service struct {
-	build   build
-	faults  faults
-	serving *atomic.Bool
-	first   atomic.Int64 // Unix nanoseconds of the first user's request; 0 before it
+	build    build
+	trouble  *trouble
+	metrics  *metrics
+	capacity *rate.Limiter // nil: not limited
+	orders   *orders       // nil: there is no database
+	serving  atomic.Bool
 }
 
 type item struct {
@@ -31,6 +37,7 @@ type item struct {
 
 type basket struct {
 	Items []item `json:"items"`
+	Name  string `json:"name"` // of the customer; without one nothing is ordered
 }
 
 type receipt struct {
@@ -39,6 +46,7 @@ type receipt struct {
 	Version    string `json:"version"`
 	Instance   string `json:"instance"`
 	Greeting   string `json:"greeting,omitempty"`
+	Order      *order `json:"order,omitempty"`
 }
 
 func (s *service) routes() http.Handler {
@@ -47,8 +55,10 @@ func (s *service) routes() http.Handler {
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, s.build)
 	})
-	mux.HandleFunc("GET /checkout", s.checkout)
-	mux.HandleFunc("POST /checkout", s.checkout)
+	checkout := s.metrics.measure(s.checkout)
+	mux.Handle("GET /checkout", checkout)
+	mux.Handle("POST /checkout", checkout)
+	mux.Handle("GET /metrics", s.metrics.handler)
 	return mux
 }
 
@@ -61,7 +71,12 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *service) checkout(w http.ResponseWriter, r *http.Request) {
-	if s.broken(r, time.Now()) {
+	w.Header().Set(versionHeader, s.build.Version)
+	if s.capacity != nil && !s.capacity.Allow() {
+		problem(w, http.StatusServiceUnavailable, "this instance has more to do than it is good for")
+		return
+	}
+	if s.trouble.fails(r, time.Now()) {
 		w.Header().Set("X-Injected-Fault", "error-rate") // so that who measures can tell it from a real failure
 		problem(w, http.StatusInternalServerError, "the price service does not answer")
 		return
@@ -76,31 +91,19 @@ func (s *service) checkout(w http.ResponseWriter, r *http.Request) {
 		problem(w, http.StatusUnprocessableEntity, err.Error())
 		return
 	}
-	answer(w, http.StatusOK, receipt{
-		TotalCents: total, Items: count,
-		Version: s.build.Version, Instance: s.build.Instance, Greeting: s.build.Greeting,
-	})
+	out := receipt{TotalCents: total, Items: count, Version: s.build.Version, Instance: s.build.Instance, Greeting: s.build.Greeting}
+	if s.orders != nil && b.Name != "" {
+		placed, err := s.orders.place(r.Context(), b.Name, total)
+		if err != nil {
+			problem(w, http.StatusInternalServerError, err.Error())
+			return
+		}
+		out.Order = &placed
+	}
+	answer(w, http.StatusOK, out)
 }
 
-// probeHeader is on requests that select one fleet at the router, which users don't send.
-const probeHeader = "X-Switchyard-Fleet"
-
-// broken says whether this request fails on purpose. Checks by Switchyard through the
-// router carry the probe header; they do not start the clock, so that a
-// bad version passes verification and goes bad under its users, which is what the
-// demonstration is about. Once it is bad, it is bad for everybody.
-func (s *service) broken(r *http.Request, now time.Time) bool {
-	if s.faults.ErrorRate == 0 {
-		return false
-	}
-	if r.Header.Get(probeHeader) == "" {
-		s.first.CompareAndSwap(0, now.UnixNano())
-	}
-	first := s.first.Load()
-	return first != 0 && now.Sub(time.Unix(0, first)) >= s.faults.FailAfter && rand.Float64() < s.faults.ErrorRate
-}
-
-// readBasket takes the body of a POST and the item parameters of a GET ("tea:2").
+// readBasket takes the body of a POST and the parameters of a GET: name, and items like "tea:2".
 func readBasket(w http.ResponseWriter, r *http.Request) (basket, error) {
 	var b basket
 	if r.Method == http.MethodPost {
@@ -111,6 +114,7 @@ func readBasket(w http.ResponseWriter, r *http.Request) (basket, error) {
 		}
 		return b, nil
 	}
+	b.Name = r.URL.Query().Get("name")
 	for _, v := range r.URL.Query()["item"] {
 		sku, number, found := strings.Cut(v, ":")
 		quantity := int64(1)

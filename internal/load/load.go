@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,8 @@ type Options struct {
 	Rate    float64       // per second, both kinds together; 240 when 0
 	Longest time.Duration // the load ends by itself after this; 10 minutes when 0
 	Timeout time.Duration // per request; 5 s when 0
+	Slow    time.Duration // a good answer that took longer is one that users noticed; 0: none is
+	By      string        // response header that says who answered; "": nobody asks
 }
 
 // Counts are what came back so far.
@@ -33,7 +36,11 @@ type Counts struct {
 	Requests uint64 `json:"requests"`
 	Failed   uint64 `json:"failed_requests"`    // transport errors and 5xx that nobody asked for
 	OnFault  uint64 `json:"bad_version_errors"` // 5xx that a bad version gave on purpose
+	Slow     uint64 `json:"slow_requests,omitempty"`
 }
+
+// Hit are the requests in which users noticed that something is wrong.
+func (c Counts) Hit() uint64 { return c.Failed + c.OnFault + c.Slow }
 
 // Load is traffic that runs until Stop.
 type Load struct {
@@ -41,8 +48,10 @@ type Load struct {
 	requests atomic.Uint64
 	failed   atomic.Uint64
 	onFault  atomic.Uint64
+	slow     atomic.Uint64
 	mu       sync.Mutex
 	failures []string
+	answered map[string]uint64
 	stops    []*periodic.Aborter
 	running  sync.WaitGroup
 }
@@ -61,7 +70,7 @@ func Start(o Options) *Load {
 		o.Timeout = 5 * time.Second
 	}
 	log.SetLogLevelQuiet(log.Critical) // fortio reports to its own log; ours are the counts
-	l := &Load{options: o}
+	l := &Load{options: o, answered: map[string]uint64{}}
 	l.run(false)
 	l.run(true)
 	return l
@@ -93,7 +102,15 @@ func (l *Load) run(newConnections bool) {
 
 // Counts reads what came back so far.
 func (l *Load) Counts() Counts {
-	return Counts{Requests: l.requests.Load(), Failed: l.failed.Load(), OnFault: l.onFault.Load()}
+	return Counts{Requests: l.requests.Load(), Failed: l.failed.Load(), OnFault: l.onFault.Load(), Slow: l.slow.Load()}
+}
+
+// Answered says how many requests each of those that Options.By tells apart has
+// answered. Answers without the header are under "".
+func (l *Load) Answered() map[string]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.answered)
 }
 
 // Failures are the first failures in words, at most maxFailures.
@@ -135,14 +152,27 @@ func (r requester) Run(ctx context.Context, _ periodic.ThreadID) (bool, string) 
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		return r.load.fail(fmt.Sprintf("%s: the answer broke off: %v", began.UTC().Format("15:04:05.000"), err))
 	}
+	r.load.answer(res)
 	switch {
 	case res.StatusCode < http.StatusInternalServerError:
+		if r.load.options.Slow > 0 && time.Since(began) > r.load.options.Slow {
+			r.load.slow.Add(1)
+		}
 		return true, ""
 	case res.Header.Get(FaultHeader) != "":
 		r.load.onFault.Add(1)
 		return false, "injected"
 	}
 	return r.load.fail(fmt.Sprintf("%s: status %d", began.UTC().Format("15:04:05.000"), res.StatusCode))
+}
+
+func (l *Load) answer(res *http.Response) {
+	if l.options.By == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered[res.Header.Get(l.options.By)]++
 }
 
 func (l *Load) fail(what string) (bool, string) {

@@ -44,3 +44,23 @@ func TestAnEntryThatIsNotThereIsAFailure(t *testing.T) {
 	c := l.Stop()
 	require.Equal(t, c.Requests, c.Failed)
 }
+
+func TestSlowAnswersAndWhoGaveThemAreCounted(t *testing.T) {
+	var served atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if served.Add(1)%2 == 0 {
+			w.Header().Set("X-Version", "2")
+			time.Sleep(time.Second)
+			return
+		}
+		w.Header().Set("X-Version", "1")
+	}))
+	defer server.Close()
+	l := load.Start(load.Options{URL: server.URL, Rate: 50, Longest: time.Minute, Slow: 900 * time.Millisecond, By: "X-Version"})
+	require.Eventually(t, func() bool { return l.Counts().Slow >= 4 }, 20*time.Second, 10*time.Millisecond)
+	c := l.Stop()
+	by := l.Answered()
+	require.Equal(t, c.Requests, by["1"]+by["2"])
+	require.GreaterOrEqual(t, c.Slow, by["2"], "every answer of the slow one is slow")
+	require.Equal(t, c.Slow, c.Hit())
+}

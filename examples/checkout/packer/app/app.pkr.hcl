@@ -31,9 +31,15 @@ variable "greeting" {
   default     = ""
 }
 
+variable "schema" {
+  type        = number
+  description = "Version of the database's schema that this build needs."
+  default     = 1
+}
+
 variable "faults" {
   type        = string
-  description = "Faults to bake in, as JSON: {\"failAfter\":\"6s\",\"errorRate\":0.3}. Empty: none."
+  description = "Faults to bake in, as JSON: {\"failAfter\":\"6s\",\"errorRate\":0.3}; all of them are in faults.go. Empty: none."
   default     = ""
 }
 
@@ -72,7 +78,7 @@ build {
   }
 
   provisioner "file" {
-    content     = jsonencode({ version = local.version, commit = local.commit, greeting = var.greeting })
+    content     = jsonencode({ version = local.version, commit = local.commit, greeting = var.greeting, schema = var.schema })
     destination = "/etc/checkout/build.json"
   }
 

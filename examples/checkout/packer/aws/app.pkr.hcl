@@ -54,9 +54,15 @@ variable "greeting" {
   default     = ""
 }
 
+variable "schema" {
+  type        = number
+  description = "Version of the database's schema that this build needs."
+  default     = 1
+}
+
 variable "faults" {
   type        = string
-  description = "Faults to bake in, as JSON: {\"failAfter\":\"6s\",\"errorRate\":0.3}. Empty: none."
+  description = "Faults to bake in, as JSON: {\"failAfter\":\"6s\",\"errorRate\":0.3}; all of them are in faults.go. Empty: none."
   default     = ""
 }
 
@@ -88,7 +94,7 @@ variable "switchyard_tags" {
 
 locals {
   source = var.switchyard_parent != "" ? var.switchyard_parent : var.source_ami
-  build  = jsonencode({ version = var.switchyard_version, commit = var.switchyard_commit, greeting = var.greeting })
+  build  = jsonencode({ version = var.switchyard_version, commit = var.switchyard_commit, greeting = var.greeting, schema = var.schema })
 
   # With communicator "none" nothing can be installed. The AWS lab then takes the files
   # of the image from its tags.
