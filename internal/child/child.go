@@ -16,7 +16,8 @@ type Command struct {
 	Argv []string
 	Env  []string // the whole environment
 	Dir  string
-	Log  string // path
+	Log  string              // path
+	As   *syscall.Credential // user and group it runs as; nil: those of this process
 }
 
 // Process is a program that was started. It leads a process group of its own, so that
@@ -34,7 +35,7 @@ func Start(c Command, ended func(how string)) (*Process, error) {
 	}
 	cmd := exec.CommandContext(context.Background(), c.Argv[0], c.Argv[1:]...) // ended by End, in its own way
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = c.Env, c.Dir, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: c.As}
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
