@@ -46,7 +46,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	@mkdir -p examples/checkout/packer/aws/bin && cp examples/checkout/packer/app/bin/checkout examples/checkout/packer/aws/bin/
 
 .PHONY: test
-test: run-tools aws-tools moto build browser ## all tests with the race detector, except test-kill and test-faults
+test: run-tools aws-tools moto build browser prometheus postgresql ## all tests with the race detector, except test-kill and test-faults
 	go test -race -timeout 20m ./...
 
 # go test prints its own verdict after the last test's output; the count is told once
@@ -105,6 +105,14 @@ dev-tools:
 .PHONY: browser
 browser: ## the Chromium of the browser test: installs it as root on Debian, else says how
 	@tools/browser
+
+.PHONY: prometheus
+prometheus: ## the Prometheus that tests ask: installs it as root on Debian, else says how
+	@tools/prometheus
+
+.PHONY: postgresql
+postgresql: ## the PostgreSQL that tests start: installs it as root on Debian, else says how
+	@tools/postgresql
 
 .PHONY: moto
 moto: ## the AWS emulator of tests and of the AWS lab, in .venv
