@@ -54,6 +54,19 @@ var ambiguityCases = []testCase{
 			from, to = to, from
 		})
 	}},
+	{"a lost answer to detach and attach leaves what was asked for", func(s *suite) {
+		one, two := s.fleet("one", 0, 1), s.fleet("two", 1, 1)
+		s.setWeights(nil, all(one.Name))
+		detach := func() error { return s.Platform.Fleets.Detach(s.ctx, s.Region, two.Name) }
+		attach := func() error { return s.Platform.Fleets.Attach(s.ctx, s.Region, two.Name) }
+		lost(s, "Fleets.Detach", func() { require.NoError(s, attach()) }, detach, func() {
+			s.requireKind(platform.KindConflict, s.Platform.Router.SetWeights(s.ctx, s.Region, s.Target, all(one.Name), all(two.Name)))
+		})
+		lost(s, "Fleets.Attach", func() { require.NoError(s, detach()) }, attach, func() {
+			s.setWeights(all(one.Name), all(two.Name))
+			s.setWeights(all(two.Name), all(one.Name))
+		})
+	}},
 	{"a lost answer to retire an image removes it", func(s *suite) {
 		ref := ""
 		lost(s, "Images.Retire", func() { ref = s.BakedImage(s.T, "v0") }, func() error { return s.Platform.Images.Retire(s.ctx, s.Region, ref) }, func() {

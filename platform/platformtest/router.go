@@ -42,6 +42,25 @@ var routerCases = []testCase{
 		s.setWeights(split(one.Name, 75, two.Name), all(two.Name))
 		require.Equal(s, map[string]int{"v2": 20}, s.versions(20))
 	}},
+	{"traffic follows the shares step by step, and every request is counted", func(s *suite) {
+		one, two := s.fleet("one", 0, 2), s.fleet("two", 1, 2)
+		s.setWeights(nil, all(one.Name))
+		in, sent := all(one.Name), map[string]int{}
+		for _, percent := range []int{10, 50, 100} {
+			want := split(two.Name, percent, one.Name)
+			s.setWeights(in, want)
+			s.requireWeights(want)
+			in = want
+			got := s.versions(200)
+			require.InDelta(s, 2*percent, got["v2"], 20, "at %d %%: %v", percent, got)
+			for version, n := range got {
+				sent[version] += n
+			}
+		}
+		s.eventually(func() bool {
+			return s.requests(one.Name).Total == uint64(sent["v1"]) && s.requests(two.Name).Total == uint64(sent["v2"])
+		}, "the requests counted are not %v", sent)
+	}},
 	{"shares change from the expected ones only, and once", func(s *suite) {
 		one, two := s.fleet("one", 0, 1), s.fleet("two", 1, 1)
 		s.setWeights(nil, all(one.Name))

@@ -37,6 +37,10 @@ type Harness struct {
 	InFlight                     func(t *testing.T, region string) int       // requests in flight, where the router has no count of them; nil: it has
 	BakedImage                   func(t *testing.T, version string) string   // one more image, to be removed by a test
 	LeftoversOfAnInterruptedBake func(t *testing.T, tag string)              // makes some, for Sweep to find
+
+	RemoveImage func(t *testing.T, region, ref string)                 // takes an image away behind the platform's back, also from a fleet that runs it
+	Quota       func(t *testing.T, region string, instances int)       // the region has room for so many instances until the case ends
+	Remember    func(t *testing.T, region string, past []release.Load) // the router remembers these whole minutes of the target
 }
 
 // suite is a harness with helpers; every case gets a fresh one.
@@ -71,7 +75,11 @@ func cases() []testCase {
 	var all []testCase
 	all = append(all, imageCases...)
 	all = append(all, fleetCases...)
+	all = append(all, sizeCases...)
+	all = append(all, readinessCases...)
 	all = append(all, routerCases...)
+	all = append(all, attachCases...)
+	all = append(all, loadCases...)
 	return append(all, ambiguityCases...)
 }
 
