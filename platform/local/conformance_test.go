@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,6 +53,18 @@ func TestConformance(t *testing.T) {
 				require.NoError(t, err)
 				_, err = store.NewStaging(tag)
 				require.NoError(t, err)
+			},
+			RemoveImage: func(t *testing.T, _, ref string) {
+				store, err := oci.Open(filepath.Join(dir, "images"))
+				require.NoError(t, err)
+				require.NoError(t, store.Remove(ref))
+			},
+			Quota: func(t *testing.T, region string, instances int) {
+				inject(t, cloud.Fault{Kind: cloud.FaultQuota, Region: region, Limit: instances})
+				t.Cleanup(func() { require.NoError(t, c.ClearFaults(ctx, "")) })
+			},
+			Remember: func(t *testing.T, region string, past []release.Load) {
+				require.NoError(t, c.RecordLoad(ctx, region, target, time.Minute, past))
 			},
 		}
 	})

@@ -45,6 +45,15 @@ func (c *Client) ClearFaults(ctx context.Context, id string) error {
 	return c.do(ctx, call{op: "clear faults", resource: id, method: http.MethodDelete, path: "/v1/faults?id=" + url.QueryEscape(id)})
 }
 
+// RecordLoad has the cloud remember requests of the past as if it had counted them, for
+// tests and demonstrations: a curve in steps of whole minutes that are over, at most 14
+// days old. A step's requests are spread evenly over its minutes; what was counted in
+// the same minutes is replaced, so repeating it changes nothing.
+func (c *Client) RecordLoad(ctx context.Context, region string, t release.Target, step time.Duration, past []release.Load) error {
+	return c.do(ctx, call{op: "record load", resource: in(t.String(), region), method: http.MethodPut,
+		path: targetPath(region, t, "/load"), body: cloud.LoadBody{Step: step, Load: past}})
+}
+
 // Orphans lists what exists without belonging to a known fleet.
 func (c *Client) Orphans(ctx context.Context) ([]cloud.Orphan, error) {
 	var out []cloud.Orphan

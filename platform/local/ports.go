@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/platform/local/cloud"
@@ -116,6 +117,23 @@ func (f fleets) ReleaseScaleIn(ctx context.Context, region, name, holder string)
 		path: fleetPath(region, name, "/hold?holder="+url.QueryEscape(holder))})
 }
 
+func (f fleets) Attach(ctx context.Context, region, name string) error {
+	return f.c.do(ctx, call{op: "attach fleet", resource: in(name, region), method: http.MethodPut,
+		path: fleetPath(region, name, "/route")})
+}
+
+func (f fleets) Detach(ctx context.Context, region, name string) error {
+	return f.c.do(ctx, call{op: "detach fleet", resource: in(name, region), method: http.MethodDelete,
+		path: fleetPath(region, name, "/route")})
+}
+
+func (f fleets) Readiness(ctx context.Context, region, name string, instances int) ([]platform.Finding, error) {
+	var out []platform.Finding
+	err := f.c.do(ctx, call{op: "examine fleet", resource: in(name, region), method: http.MethodGet,
+		path: fleetPath(region, name, "/readiness?instances="+strconv.Itoa(instances)), out: &out})
+	return out, err
+}
+
 func (f fleets) Retire(ctx context.Context, region, name string) error {
 	return f.c.do(ctx, call{op: "retire fleet", resource: in(name, region), method: http.MethodDelete,
 		path: fleetPath(region, name, ""), timeout: retireTimeout})
@@ -157,5 +175,20 @@ func (r router) Requests(ctx context.Context, region string, t release.Target) (
 	var out []release.Requests
 	err := r.c.do(ctx, call{op: "read request counters", resource: in(t.String(), region), method: http.MethodGet,
 		path: targetPath(region, t, "/requests"), out: &out})
+	return out, err
+}
+
+func (r router) Load(ctx context.Context, region string, t release.Target, since, until time.Time, step time.Duration) ([]release.Load, error) {
+	v := url.Values{"since": {since.Format(time.RFC3339Nano)}, "until": {until.Format(time.RFC3339Nano)}, "step": {step.String()}}
+	var out []release.Load
+	err := r.c.do(ctx, call{op: "read load", resource: in(t.String(), region), method: http.MethodGet,
+		path: targetPath(region, t, "/load?"+v.Encode()), out: &out})
+	return out, err
+}
+
+func (r router) Traits(ctx context.Context, region string, t release.Target) (platform.Traits, error) {
+	var out platform.Traits
+	err := r.c.do(ctx, call{op: "read route's traits", resource: in(t.String(), region), method: http.MethodGet,
+		path: targetPath(region, t, "/traits"), out: &out})
 	return out, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
@@ -101,6 +102,19 @@ func (c *Cloud) fleetCalls(on register) {
 	on("DELETE "+one+"/hold", "Fleets.ReleaseScaleIn", func(r *http.Request) (any, error) {
 		return nil, c.releaseHold(r.PathValue("region"), r.PathValue("name"), r.URL.Query().Get("holder"))
 	})
+	on("PUT "+one+"/route", "Fleets.Attach", func(r *http.Request) (any, error) {
+		return nil, c.attach(context.WithoutCancel(r.Context()), r.PathValue("region"), r.PathValue("name"))
+	})
+	on("DELETE "+one+"/route", "Fleets.Detach", func(r *http.Request) (any, error) {
+		return nil, c.detach(context.WithoutCancel(r.Context()), r.PathValue("region"), r.PathValue("name"))
+	})
+	on("GET "+one+"/readiness", "Fleets.Readiness", func(r *http.Request) (any, error) {
+		n, err := strconv.Atoi(r.URL.Query().Get("instances"))
+		if err != nil {
+			return nil, platform.NewError(platform.KindInvalid, "examine fleet", r.PathValue("name"), "", fmt.Errorf("number of instances: %w", err))
+		}
+		return c.readiness(r.PathValue("region"), r.PathValue("name"), n)
+	})
 	on("GET "+one+"/logs", "", func(r *http.Request) (any, error) {
 		ids, err := c.fleetLogs(r.PathValue("region"), r.PathValue("name"))
 		return Text{Values: ids}, err
@@ -132,6 +146,24 @@ func (c *Cloud) routerCalls(on register) {
 	})
 	on("GET "+one+"/requests", "Router.Requests", func(r *http.Request) (any, error) {
 		return c.requests(r.Context(), r.PathValue("region"), targetOf(r))
+	})
+	on("GET "+one+"/load", "Router.Load", func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		span, err := parseSpan(q.Get("since"), q.Get("until"), q.Get("step"))
+		if err != nil {
+			return nil, platform.NewError(platform.KindInvalid, "read load", targetOf(r).String(), "", err)
+		}
+		return c.load(r.PathValue("region"), targetOf(r), span), nil
+	})
+	on("PUT "+one+"/load", "", func(r *http.Request) (any, error) {
+		var b LoadBody
+		if err := decode(r, &b); err != nil {
+			return nil, err
+		}
+		return nil, c.recordLoad(r.PathValue("region"), targetOf(r), b)
+	})
+	on("GET "+one+"/traits", "Router.Traits", func(*http.Request) (any, error) {
+		return platform.Traits{}, nil // the proxy sends every request anew, by the shares alone
 	})
 	on("GET /v1/targets/{app}/{env}/live", "", func(r *http.Request) (any, error) {
 		return c.live(r.Context(), r.URL.Query().Get("region"), targetOf(r))

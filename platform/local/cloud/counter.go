@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/switchyard/switchyard/internal/caddy"
@@ -26,11 +28,15 @@ type counter struct {
 	saved time.Time
 	dirty bool
 	counted
+	history *history
 }
 
 type counted struct {
 	caddy.Tail
 	Fleets map[string]*tally `json:"fleets"`
+	Closed int64             `json:"closed"` // the last minute that is over and in the history
+	// Open are the requests of the minutes after it, by target.
+	Open map[string]map[int64]float64 `json:"open,omitempty"`
 }
 
 type tally struct {
@@ -44,9 +50,14 @@ const (
 )
 
 func newCounter(dir string) (*counter, error) {
-	n := &counter{dir: dir, gone: map[string]time.Time{}, counted: counted{Fleets: map[string]*tally{}}}
+	h, err := openHistory(filepath.Join(dir, "load"))
+	if err != nil {
+		return nil, err
+	}
+	n := &counter{dir: dir, gone: map[string]time.Time{}, history: h, counted: counted{Fleets: map[string]*tally{}}}
 	b, err := os.ReadFile(filepath.Join(dir, "counters.json"))
 	if errors.Is(err, fs.ErrNotExist) {
+		n.Closed = minuteOf(time.Now()) - 1 // nobody could ask before
 		return n, nil
 	}
 	if err == nil {
@@ -55,7 +66,26 @@ func newCounter(dir string) (*counter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the request counters in %s: %w (remove counters.json to begin at 0)", dir, err)
 	}
+	if n.Closed == 0 || n.lost() {
+		// Up to now nobody knows: minutes are counted from the next one on.
+		n.Closed, n.Open = minuteOf(time.Now()), nil
+	}
 	return n, nil
+}
+
+// lost says whether requests may have gone uncounted: the file read last is no longer
+// among the access logs.
+func (n *counter) lost() bool {
+	if n.Inode == 0 {
+		return false
+	}
+	paths, err := filepath.Glob(filepath.Join(n.dir, "access*.log"))
+	for _, path := range paths {
+		if st, err := os.Stat(path); err == nil && st.Sys().(*syscall.Stat_t).Ino == n.Inode {
+			return false
+		}
+	}
+	return err == nil
 }
 
 func (n *counter) setExtra(owners map[string]string) {
@@ -71,9 +101,13 @@ func (p *proxy) count() {
 	for a, f := range p.r.Owners {
 		owners[a] = f
 	}
+	routes := make(map[string]time.Time, len(p.r.Routes))
+	for t, rt := range p.r.Routes {
+		routes[t] = rt.MadeAt
+	}
 	p.c.mu.Unlock()
 	p.counter.mu.Lock()
-	err := p.counter.read(owners)
+	err := p.counter.read(owners, routes, time.Now())
 	p.counter.mu.Unlock()
 	if err != nil {
 		p.c.log.Error("requests are not counted", "region", p.r.Name, "error", err)
@@ -130,25 +164,53 @@ func (n *counter) of(fleet string) tally {
 	return tally{}
 }
 
-// read consumes whole lines to the end of the log. The caller holds n.mu.
-func (n *counter) read(owners map[string]string) error {
+// read consumes whole lines to the end of the log. Routes are the targets and since
+// when each has one. The caller holds n.mu.
+func (n *counter) read(owners map[string]string, routes map[string]time.Time, now time.Time) error {
 	some, err := n.Read(n.dir, func(line []byte) { n.line(line, owners) })
 	n.dirty = n.dirty || some
 	if err != nil {
 		return err
 	}
-	if n.dirty && time.Since(n.saved) > saveCounters {
+	over := n.closeMinutes(routes, now)
+	if over || n.dirty && time.Since(n.saved) > saveCounters {
 		return n.save()
 	}
 	return nil
 }
 
+// closeMinutes moves the minutes that are over, and read in full, into the history.
+func (n *counter) closeMinutes(routes map[string]time.Time, now time.Time) bool {
+	last := minuteOf(now.Add(-logDelay)) - 1
+	if last <= n.Closed {
+		return false
+	}
+	for m := max(n.Closed+1, last-keptDays*24*60); m <= last; m++ {
+		for t, since := range routes {
+			if _, known := n.history.get(t, m); !known && minuteOf(since) <= m {
+				n.history.set(t, m, n.Open[t][m])
+			}
+		}
+	}
+	for _, minutes := range n.Open {
+		maps.DeleteFunc(minutes, func(m int64, _ float64) bool { return m <= last })
+	}
+	n.Closed = last
+	return true
+}
+
+// save writes the history first: what is counted anew after a crash between the two
+// is what it has already.
 func (n *counter) save() error {
+	now := time.Now()
+	if err := n.history.save(now); err != nil {
+		return err
+	}
 	b, err := json.Marshal(n.counted)
 	if err != nil {
 		return err
 	}
-	n.saved, n.dirty = time.Now(), false
+	n.saved, n.dirty = now, false
 	return writeFile(filepath.Join(n.dir, "counters.json"), b)
 }
 
@@ -156,14 +218,17 @@ func (n *counter) save() error {
 // with the largest share.
 func (n *counter) line(line []byte, owners map[string]string) {
 	var l struct {
-		Status  int    `json:"status"`
-		Up      string `json:"up"`
-		Retried string `json:"retried"`
-		Live    string `json:"live"`
+		At      float64 `json:"ts"` // seconds since 1970
+		Status  int     `json:"status"`
+		Target  string  `json:"target"`
+		Up      string  `json:"up"`
+		Retried string  `json:"retried"`
+		Live    string  `json:"live"`
 	}
 	if json.Unmarshal(line, &l) != nil {
 		return
 	}
+	n.arrived(l.Target, int64(l.At)/60)
 	addr := l.Up
 	if l.Retried != "" {
 		addr = l.Retried
@@ -187,4 +252,24 @@ func (n *counter) line(line []byte, owners map[string]string) {
 	if l.Status >= 500 {
 		t.Errors++
 	}
+}
+
+// arrived counts a request of a target by the minute in which it ended.
+func (n *counter) arrived(target string, minute int64) {
+	if target == "" {
+		return
+	}
+	if minute <= n.Closed { // late, or from before anybody counted
+		if v, known := n.history.get(target, minute); known {
+			n.history.set(target, minute, v+1)
+		}
+		return
+	}
+	if n.Open == nil {
+		n.Open = map[string]map[int64]float64{}
+	}
+	if n.Open[target] == nil {
+		n.Open[target] = map[int64]float64{}
+	}
+	n.Open[target][minute]++
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -30,7 +31,7 @@ func TestCounterReadsOnAcrossRollsAndRestarts(t *testing.T) {
 	require.NoError(t, err)
 	read := func() {
 		t.Helper()
-		require.NoError(t, n.read(owners))
+		require.NoError(t, n.read(owners, nil, time.Now()))
 	}
 	read() // no log yet
 	appendLine(t, path, line(200, "a:1", "one")+line(500, "a:1", "one")+`{"status":200,"up":"a`)
@@ -62,7 +63,7 @@ func TestCounterChargesWhatNobodyAnswered(t *testing.T) {
 	require.NoError(t, err)
 	n.setExtra(map[string]string{"errors:1": "two"})
 	appendLine(t, filepath.Join(dir, "access.log"), line(503, "", "one")+line(500, "errors:1", "one")+line(200, "stranger:1", "one")+line(503, "", ""))
-	require.NoError(t, n.read(map[string]string{}))
+	require.NoError(t, n.read(map[string]string{}, nil, time.Now()))
 	require.Equal(t, tally{Total: 1, Errors: 1}, n.of("one"), "no instance answered: the largest share is charged")
 	require.Equal(t, tally{Total: 1, Errors: 1}, n.of("two"))
 }

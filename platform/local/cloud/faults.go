@@ -39,9 +39,13 @@ func (c *Cloud) inject(t Fault) (Fault, error) {
 			return invalid(`when is %q, it must be "before" or "after"`, t.When)
 		}
 		t.Times = max(t.Times, 1)
+	case FaultQuota:
+		if t.Limit < 0 {
+			return invalid("limit is %d, it must be 0 or more", t.Limit)
+		}
 	case FaultUnhealthy:
 	default:
-		return invalid("unknown kind; there are crash, slow-start, unhealthy, error-rate and api")
+		return invalid("unknown kind; there are crash, slow-start, unhealthy, error-rate, quota and api")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +100,7 @@ func (c *Cloud) crash(t Fault) error {
 	return nil
 }
 
-// The faults that apply to a fleet; the caller holds c.mu.
+// The faults that apply to a fleet or a region; the caller holds c.mu.
 
 func (c *Cloud) startDelay(f *fleet) time.Duration {
 	var d time.Duration
@@ -125,6 +129,18 @@ func (c *Cloud) faultErrorRate(f *fleet) int {
 		}
 	}
 	return percent
+}
+
+// faultQuota is the largest number of instances the region may have, and whether
+// there is such a bound.
+func (c *Cloud) faultQuota(region string) (int, bool) {
+	limit, bounded := 0, false
+	for _, t := range c.faults {
+		if t.Kind == FaultQuota && (t.Region == "" || t.Region == region) && (!bounded || t.Limit < limit) {
+			limit, bounded = t.Limit, true
+		}
+	}
+	return limit, bounded
 }
 
 // takeAPIFault finds and uses up a fault for the call at this moment.

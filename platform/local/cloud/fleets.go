@@ -88,6 +88,9 @@ func (c *Cloud) provision(s platform.FleetSpec) (release.Fleet, error) {
 		return release.Fleet{}, err
 	}
 	f = &fleet{Spec: s, Desired: s.Instances, HeldBy: s.HeldBy, CreatedAt: time.Now().UTC()}
+	if err := c.checkRoom(op, f, s.Instances); err != nil {
+		return release.Fleet{}, err
+	}
 	c.state.Fleets[f.key()] = f
 	c.fill(r, f, "starting")
 	if err := c.save(); err != nil {
@@ -165,6 +168,9 @@ func (c *Cloud) resize(region, name string, b ResizeBody) error {
 		return platform.Conflict(op, where(region, name), "it has %d instances desired, expected were %d", f.Desired, b.Expected)
 	case b.Desired < f.Desired && f.HeldBy != "":
 		return platform.Conflict(op, where(region, name), "scale-in is held by %s", f.HeldBy)
+	}
+	if err := c.checkRoom(op, f, b.Desired); err != nil {
+		return err
 	}
 	before := f.Desired
 	f.Desired = b.Desired

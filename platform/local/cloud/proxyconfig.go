@@ -62,7 +62,7 @@ func (c *Cloud) targetServer(r *region, rt *route, errorAddresses map[string]str
 	var routes []any
 	var serving []*fleet
 	for _, f := range c.state.fleetsOf(r.Name) {
-		if f.Spec.Target != rt.Target {
+		if f.Spec.Target != rt.Target || f.unrouted() != "" {
 			continue
 		}
 		ups := pool([]*fleet{f}, release.Weights{{Fleet: f.Spec.Name, Percent: 100}}, c.faultErrorRate, errorAddresses)
@@ -85,6 +85,7 @@ func (c *Cloud) targetServer(r *region, rt *route, errorAddresses map[string]str
 	live := obj{"handler": "log_append", "key": "live", "value": largest(rt.Weights)}
 	routes = append(routes, obj{"handle": []any{
 		obj{"handler": "vars", sharesVar: string(shares)}, live,
+		obj{"handler": "log_append", "key": "target", "value": rt.Target.String()},
 		obj{"handler": "log_append", "key": "up", "value": "{http.reverse_proxy.upstream.hostport}"},
 		backend(ups, commonHealthPath(serving)),
 	}})

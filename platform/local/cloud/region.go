@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/release"
@@ -94,7 +95,7 @@ func (c *Cloud) ensureRoute(r *region, t release.Target) (*route, error) {
 			return nil, err
 		}
 	}
-	rt := &route{Target: t, Port: r.entryPort()}
+	rt := &route{Target: t, Port: r.entryPort(), MadeAt: time.Now().UTC()}
 	if rt.Port == 0 {
 		return nil, platform.NewError(platform.KindCapacity, "make entry", where(r.Name, t.String()), "", fmt.Errorf("the region has %d targets already", len(r.Routes)))
 	}

@@ -36,6 +36,9 @@ func (c *Cloud) probeRoute(ctx context.Context, regionName string, t release.Tar
 	if err == nil && f.Spec.Target != t {
 		err = platform.Conflict("read probe", where(regionName, name), "it belongs to %s, not to %s", f.Spec.Target, t)
 	}
+	if err == nil && f.unrouted() != "" {
+		err = platform.Conflict("read probe", where(regionName, name), "it %s", f.unrouted())
+	}
 	c.mu.Unlock()
 	if err != nil {
 		return platform.Probe{}, err
@@ -164,6 +167,9 @@ func (c *Cloud) checkFleets(op, regionName string, t release.Target, w release.W
 		}
 		if f.Retiring {
 			return platform.Conflict(op, where(regionName, t.String()), "fleet %s is being retired", x.Fleet)
+		}
+		if why := f.unrouted(); why != "" {
+			return platform.NewError(platform.KindConflict, op, where(regionName, t.String()), "attach it first", fmt.Errorf("fleet %s %s", x.Fleet, why))
 		}
 	}
 	return nil

@@ -46,6 +46,7 @@ type route struct {
 	Target  release.Target  `json:"target"`
 	Port    int             `json:"port"`
 	Weights release.Weights `json:"weights"`
+	MadeAt  time.Time       `json:"madeAt,omitzero"` // there were no requests before
 }
 
 type fleet struct {
@@ -53,6 +54,7 @@ type fleet struct {
 	Desired   int                `json:"desired"`
 	HeldBy    string             `json:"heldBy,omitempty"`
 	Retiring  bool               `json:"retiring,omitempty"`
+	Detached  bool               `json:"detached,omitempty"`
 	CreatedAt time.Time          `json:"createdAt"`
 	Instances []*instance        `json:"instances"`
 	Failures  int                `json:"failures,omitempty"` // starts in a row that never came into service
@@ -72,6 +74,17 @@ type instance struct {
 func fleetKey(region, name string) string { return region + "/" + name }
 
 func (f *fleet) key() string { return fleetKey(f.Spec.Region, f.Spec.Name) }
+
+// unrouted says why the fleet is no part of the route; "" when it is one.
+func (f *fleet) unrouted() string {
+	switch {
+	case f.Spec.Alone:
+		return "stands alone"
+	case f.Detached:
+		return "is detached from the route"
+	}
+	return ""
+}
 
 // active are the instances that count towards Desired.
 func (f *fleet) active() []*instance {

@@ -29,6 +29,13 @@ type ResizeBody struct {
 	Desired  int `json:"desired"`
 }
 
+// LoadBody records requests of the past, in steps of whole minutes that are over. The
+// requests of a step are spread evenly over its minutes.
+type LoadBody struct {
+	Step time.Duration  `json:"step"` // nanoseconds
+	Load []release.Load `json:"load"`
+}
+
 // Text is the answer of calls that return one string, or a list of them.
 type Text struct {
 	Value  string   `json:"value,omitempty"`
@@ -78,6 +85,7 @@ const (
 	FaultSlowStart FaultKind = "slow-start" // Delay before each new process starts
 	FaultUnhealthy FaultKind = "unhealthy"  // health answers count as failed
 	FaultErrorRate FaultKind = "error-rate" // the proxy answers Percent of the fleet's requests with a 500
+	FaultQuota     FaultKind = "quota"      // a region may have no more than Limit instances; those it has stay
 	FaultAPI       FaultKind = "api"        // a call of this API fails
 )
 
@@ -90,6 +98,7 @@ type Fault struct {
 	Instance  string        `json:"instance,omitempty"`
 	All       bool          `json:"all,omitempty"`       // crash: every instance instead of the first
 	Percent   int           `json:"percent,omitempty"`   // error-rate: 1 to 100
+	Limit     int           `json:"limit,omitempty"`     // quota: largest number of instances of a region
 	Call      string        `json:"call,omitempty"`      // api: "Router.SetWeights"; empty means every call of the ports
 	When      string        `json:"when,omitempty"`      // api: "before" the effect (default) or "after" it
 	Times     int           `json:"times,omitempty"`     // api: how often; default once
