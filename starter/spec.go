@@ -103,10 +103,10 @@ func absolute(s spec.Spec, folder string) spec.Spec {
 		abs(&s.Image.Packer.Template)
 	}
 	abs(&s.Image.Provenance.PublicKey)
-	for _, c := range s.Verification.Checks {
+	for _, run := range s.Programs() {
 		// A bare name is looked up on the worker's PATH, as a shell would.
-		if c.Command != nil && len(c.Command.Run) > 0 && strings.ContainsRune(c.Command.Run[0], '/') {
-			abs(&c.Command.Run[0])
+		if strings.ContainsRune(run[0], '/') {
+			abs(&run[0])
 		}
 	}
 	return s

@@ -27,6 +27,19 @@ verification:
   checks:
     - {name: beside, command: {run: [./check.sh, --fast]}}
     - {name: on-path, command: {run: [curl, -f]}}
+traffic:
+  strategy: canary
+  canary: {steps: [{weight: 10}]}
+  analysis: {checks: [{name: beside, command: {run: [../tests/load.sh]}}]}
+soak:
+  checks:
+    - {name: beside, command: {run: [tests/soak.sh]}}
+    - {name: elsewhere, command: {run: [/opt/tests/soak.sh, ./data]}}
+migrations:
+  schema: 2
+  floor: 1
+  expand: {command: {run: [./db/migrate, up]}}
+  contract: {command: {run: [migrate, ./db/contract.sql]}}
 `
 
 func writeFile(t *testing.T, path, text string) {
@@ -51,6 +64,11 @@ func TestPathsOfASpecStartAtItsFolder(t *testing.T) {
 	assert.Equal(t, filepath.Join(dir, "keys/release.pem"), s.Image.Provenance.PublicKey)
 	assert.Equal(t, []string{filepath.Join(dir, "check.sh"), "--fast"}, s.Verification.Checks[0].Command.Run)
 	assert.Equal(t, []string{"curl", "-f"}, s.Verification.Checks[1].Command.Run, "a bare name is the worker's to find")
+	assert.Equal(t, []string{filepath.Join(dir, "../tests/load.sh")}, s.Traffic.Analysis.Checks[0].Command.Run)
+	assert.Equal(t, []string{filepath.Join(dir, "tests/soak.sh")}, s.Soak.Checks[0].Command.Run)
+	assert.Equal(t, []string{"/opt/tests/soak.sh", "./data"}, s.Soak.Checks[1].Command.Run)
+	assert.Equal(t, []string{filepath.Join(dir, "db/migrate"), "up"}, s.Migrations.Expand.Command.Run)
+	assert.Equal(t, []string{"migrate", "./db/contract.sql"}, s.Migrations.Contract.Command.Run)
 }
 
 func TestTheDigestIsTheSpecsAndNotTheCheckouts(t *testing.T) {

@@ -30,7 +30,7 @@ type AWS struct {
 	// Largest number of instances that scaling may choose. Absent: the live group's own, else fleet.instances.
 	MaxInstances int `json:"maxInstances,omitempty" yaml:"maxInstances,omitempty" min:"1" max:"1000"`
 	// Time after an instance's start in which failed health checks do not count.
-	HealthGrace Duration `json:"healthGrace,omitzero" yaml:"healthGrace,omitempty" default:"2m" min:"0s" max:"2h"`
+	HealthGrace Duration `json:"healthGrace,omitzero" yaml:"healthGrace,omitempty" default:"2m" min:"1s" max:"2h"`
 	// Encrypt every volume. false is refused unless the worker allows it.
 	EncryptVolumes *bool `json:"encryptVolumes,omitempty" yaml:"encryptVolumes,omitempty" default:"true"`
 	// Data volumes of the image or of the live group: refuse the release, or give each instance fresh ones. Their

@@ -160,6 +160,9 @@ func (c *checker) bounds(v reflect.Value, path string, m meta) {
 	if v.Type() == durationType {
 		low, high = "short", "long"
 	}
+	if m.min == "" && m.max == "" { // a Number is a bound itself
+		return
+	}
 	number := func(s string) float64 { return asNumber(parsed(v.Type(), s)) }
 	switch n := asNumber(v); {
 	case n < number(m.min):

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func golden(t *testing.T, file, got string) {
 func TestBrokenSpecs(t *testing.T) {
 	files, err := filepath.Glob("testdata/broken/*.yaml")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(files), 80)
+	require.GreaterOrEqual(t, len(files), 140)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +141,67 @@ func TestWithDefaultsChangesNothingGiven(t *testing.T) {
 	assert.Equal(t, 2, full.Regions[0].Instances)
 	assert.Zero(t, given.Regions[0].Instances, "the spec it was called on stays as it was")
 	assert.Equal(t, full, full.WithDefaults())
+}
+
+// Parts that are absent stay absent, and what stands in them gets its defaults, however
+// deep it is.
+func TestDefaultsOfNestedParts(t *testing.T) {
+	full := spec.Spec{Traffic: spec.Traffic{Strategy: spec.RollingBy, Analysis: &spec.Analysis{Compare: []spec.Comparison{{Name: "errors", Errors: &spec.ErrorsSource{}}}}},
+		Soak: spec.Soak{Checks: []spec.Check{{Name: "up", Prometheus: &spec.PrometheusCheck{}}}}}.WithDefaults()
+	assert.Equal(t, spec.Percent(25), full.Traffic.Rolling.Batch, "the strategy's settings are there")
+	assert.Equal(t, 20, full.Traffic.Analysis.Compare[0].Errors.MinRequests)
+	assert.Equal(t, spec.WorseHigher, full.Traffic.Analysis.Compare[0].Worse)
+	assert.Nil(t, full.Traffic.Analysis.Checks, "those of verification")
+	assert.Equal(t, 10*time.Second, full.Soak.Checks[0].Prometheus.Timeout.Std())
+	assert.Nil(t, full.Soak.Checks[0].Prometheus.Min)
+	assert.Equal(t, spec.InconclusiveHold, full.Verification.Checks[0].Inconclusive)
+	assert.Equal(t, full, full.WithDefaults())
+
+	none := spec.Spec{}.WithDefaults()
+	assert.Nil(t, none.Soak.Checks, "those of verification")
+	assert.Nil(t, none.Traffic.Rolling)
+	assert.Nil(t, none.Traffic.Analysis)
+	assert.Nil(t, none.Migrations)
+	assert.Nil(t, none.Decommission.Window)
+}
+
+// A zero that is written is never taken for a field that is absent: either it is
+// refused, or the field is a pointer, or zero is the default.
+func TestZeroesThatAreWrittenCount(t *testing.T) {
+	var walk func(typ reflect.Type, path string)
+	walk = func(typ reflect.Type, path string) {
+		for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
+			typ = typ.Elem()
+		}
+		if typ.Kind() != reflect.Struct {
+			return
+		}
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			walk(f.Type, path+"."+f.Name)
+			low, def := strings.TrimRight(f.Tag.Get("min"), "ms%h"), f.Tag.Get("default")
+			if f.Type.Kind() != reflect.Pointer && f.Type.Kind() != reflect.Slice && low == "0" {
+				assert.Contains(t, []string{"0", "0s", "0%"}, def, "%s.%s: a zero would become the default", path, f.Name)
+			}
+			if f.Type.Kind() == reflect.Bool {
+				assert.Equal(t, "false", def, "%s.%s", path, f.Name)
+			}
+		}
+	}
+	walk(reflect.TypeFor[spec.Spec](), "Spec")
+}
+
+func TestProgramsAreTheSpecsOwn(t *testing.T) {
+	checks := func(program string) []spec.Check {
+		return []spec.Check{{Name: "other", TCP: &spec.TCPCheck{}}, {Name: "program", Command: &spec.CommandCheck{Run: []string{program}}}}
+	}
+	half := &spec.Migration{Command: &spec.MigrationCommand{Run: []string{"migration", "argument"}}}
+	s := spec.Spec{Verification: spec.Verification{Checks: checks("verification")}, Traffic: spec.Traffic{Analysis: &spec.Analysis{Checks: checks("analysis")}},
+		Soak: spec.Soak{Checks: checks("soak")}, Migrations: &spec.Migrations{Expand: half, Contract: &spec.Migration{HTTP: &spec.MigrationHTTP{}}}}
+	assert.Equal(t, [][]string{{"verification"}, {"analysis"}, {"soak"}, {"migration", "argument"}}, s.Programs())
+	s.Programs()[3][0] = "changed"
+	assert.Equal(t, "changed", half.Command.Run[0])
+	assert.Empty(t, spec.Spec{}.Programs())
 }
 
 func TestValidateOfASpecMadeInGo(t *testing.T) {

@@ -8,17 +8,14 @@ import (
 )
 
 // WithDefaults returns a copy of the spec in which every absent field has its
-// default, including the gate before the switch and the health check. It changes
-// nothing that is given, and applied twice it is the same as once.
+// default, including the gate before the switch, the health check and the batches of
+// strategy rolling. The checks of the soak and of the analysis stay absent, which means
+// those of verification. It changes nothing that is given, and applied twice it is the
+// same as once.
 func (s Spec) WithDefaults() Spec {
-	out := reflect.New(reflect.TypeFor[Spec]()).Elem()
-	fill(out, reflect.ValueOf(s))
-	r := out.Interface().(Spec)
+	r := filled(s)
 	if r.Gates == nil {
-		g := Gate{Before: BeforeSwitch}
-		gate := reflect.New(reflect.TypeFor[Gate]()).Elem()
-		fill(gate, reflect.ValueOf(g))
-		r.Gates = []Gate{gate.Interface().(Gate)}
+		r.Gates = []Gate{filled(Gate{Before: BeforeSwitch})}
 	}
 	for i := range r.Regions {
 		if r.Regions[i].Instances == 0 {
@@ -26,13 +23,20 @@ func (s Spec) WithDefaults() Spec {
 		}
 	}
 	if r.Verification.Checks == nil {
-		check := HTTPCheck{Path: r.Fleet.HealthPath}
-		filled := reflect.New(reflect.TypeFor[HTTPCheck]()).Elem()
-		fill(filled, reflect.ValueOf(check))
-		h := filled.Interface().(HTTPCheck)
-		r.Verification.Checks = []Check{{Name: "health", HTTP: &h}}
+		r.Verification.Checks = []Check{filled(Check{Name: "health", HTTP: &HTTPCheck{Path: r.Fleet.HealthPath}})}
+	}
+	if r.Traffic.Strategy == RollingBy && r.Traffic.Rolling == nil {
+		rolling := filled(Rolling{})
+		r.Traffic.Rolling = &rolling
 	}
 	return r
+}
+
+// filled is a part of a spec with its defaults.
+func filled[T any](part T) T {
+	out := reflect.New(reflect.TypeFor[T]()).Elem()
+	fill(out, reflect.ValueOf(part))
+	return out.Interface().(T)
 }
 
 // fill copies the struct src into dst, deeply, and sets the defaults of zero fields.

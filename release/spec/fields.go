@@ -14,7 +14,7 @@ type Field struct {
 	Path     string   // "regions[].role"
 	Parent   string   // Go type that holds the field: "Region"
 	Name     string   // "role"
-	Type     string   // "text", "whole number", "list of text", …
+	Type     string   // "text", "whole number", "number", "list of texts", …
 	Required bool     // absent is a finding
 	Default  string   // value of an absent field; "" when there is none
 	Allowed  string   // what may stand here, in words
@@ -100,6 +100,7 @@ func (m meta) entry() meta {
 var (
 	durationType = reflect.TypeFor[Duration]()
 	percentType  = reflect.TypeFor[Percent]()
+	numberType   = reflect.TypeFor[Number]()
 )
 
 func indirect(t reflect.Type) reflect.Type {
@@ -116,6 +117,8 @@ func typeName(t reflect.Type) string {
 		return "duration"
 	case t == percentType:
 		return "percentage"
+	case t == numberType:
+		return "number"
 	}
 	switch t.Kind() {
 	case reflect.Struct:
@@ -144,6 +147,8 @@ func (m meta) allowed() string {
 		return fmt.Sprintf("a duration from %s to %s, such as 90s, 24h or 2d", m.min, m.max)
 	case t == percentType:
 		return fmt.Sprintf("a percentage from %s to %s, such as 1%% or 0.5%%", m.min, m.max)
+	case t == numberType:
+		return "a number, such as 0.5 or 250"
 	}
 	switch t.Kind() {
 	case reflect.Struct:

@@ -3,7 +3,10 @@ package spec
 import (
 	"path"
 	"regexp"
+	"strings"
 	"time"
+
+	"github.com/robfig/cron/v3"
 )
 
 // form is one way of writing a text: what it is called in a message, what is
@@ -56,6 +59,10 @@ var forms = map[string]form{
 		allowed: "1 to 128 letters, digits and +=,.@_-"},
 	"httpUrl": {noun: "the URL of an entry", pattern: `^https?://[^\s/?#]+/?$`,
 		allowed: "http:// or https://, a host and perhaps a port, without a path"},
+	"webUrl": {noun: "a URL", pattern: `^https?://[^\s/?#]+[^\s#]*$`,
+		allowed: "http:// or https://, a host, and perhaps a port, a path and a query"},
+	"cron": {noun: "a time in cron's form", pattern: `^\S+( \S+){4}$`, check: isCron,
+		allowed: "five fields: minute, hour, day of month, month and day of week, such as 30 2 * * 1-5"},
 	"variable": {noun: "the name of an environment variable", pattern: `^[A-Za-z_][A-Za-z0-9_]*$`,
 		allowed: "letters, digits and underscores, not starting with a digit"},
 	"packerVariable": {noun: "the name of a Packer variable", pattern: `^[A-Za-z_][A-Za-z0-9_-]*$`,
@@ -94,6 +101,12 @@ func matches(name, text string) bool {
 func isGlob(pattern string) bool {
 	_, err := path.Match(pattern, "")
 	return err == nil
+}
+
+// isCron says whether the five fields parse. Zones and @-words are not part of them.
+func isCron(text string) bool {
+	_, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(text)
+	return err == nil && !strings.Contains(text, "=")
 }
 
 // isTimeZone refuses "Local", which means another zone on every machine.

@@ -43,7 +43,7 @@ func TestSpecsSurviveYAML(t *testing.T) {
 	})
 }
 
-// The canonical text of every duration and percentage parses back to it.
+// The canonical text of every duration, percentage and number parses back to it.
 func TestUnitsSurviveTheirText(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := spec.Duration(rapid.Int64Range(0, int64(spec.MaxDuration)).Draw(t, "duration"))
@@ -54,6 +54,10 @@ func TestUnitsSurviveTheirText(t *testing.T) {
 		same, err := spec.ParsePercent(p.String())
 		require.NoError(t, err)
 		require.Equal(t, p, same)
+		n := spec.Number(rapid.Float64().Draw(t, "number"))
+		again, err := spec.ParseNumber(n.String())
+		require.NoError(t, err)
+		require.Equal(t, n, again)
 	})
 }
 
@@ -150,28 +154,12 @@ func anySpec(t *rapid.T, text *rapid.Generator[string]) spec.Spec {
 		s.Gates = []spec.Gate{{Name: name(t, "gate"), Before: spec.BeforeDecommission, Approvers: []string{"ada", "true", "grace: x"}, Count: rapid.IntRange(0, 3).Draw(t, "count"), FourEyes: &no}}
 	}
 	s.Verification.Checks = anyChecks(t, text)
-	if rapid.Bool().Draw(t, "window") {
-		s.Decommission.Window = &spec.Window{Days: []string{"sat", "sun"}, From: "22:00", To: "05:30", TimeZone: "Europe/Berlin"}
-	}
+	s.Soak.Checks = anyChecks(t, text)
+	s.Traffic, s.Rollback = anyTraffic(t, text), anyRollback(t)
+	s.Migrations, s.Decommission = anyMigrations(t, text), anyDecommission(t)
+	s.DeadMan = spec.DeadMan{After: duration(t, "dead man", time.Second, 90*spec.Day), Then: rapid.SampledFrom([]string{"", spec.DeadManKeep, spec.DeadManRollback}).Draw(t, "then")}
 	if rapid.Bool().Draw(t, "notified") {
 		s.Notifications = []spec.Notification{{Name: name(t, "notification"), URL: reference().Draw(t, "url"), On: []string{"failed"}}}
 	}
 	return s
-}
-
-func anyChecks(t *rapid.T, text *rapid.Generator[string]) []spec.Check {
-	var checks []spec.Check
-	for i := range rapid.IntRange(0, 3).Draw(t, "checks") {
-		c := spec.Check{Name: fmt.Sprintf("check-%d", i)}
-		switch rapid.IntRange(0, 2).Draw(t, "kind") {
-		case 0:
-			c.HTTP = &spec.HTTPCheck{Path: "/a?b=c", BodyContains: text.Draw(t, "body"), JSON: texts(t, "json", text), Latency: duration(t, "latency", 0, 10*time.Second)}
-		case 1:
-			c.TCP = &spec.TCPCheck{}
-		default:
-			c.Command = &spec.CommandCheck{Run: []string{"check.sh", text.Draw(t, "argument")}}
-		}
-		checks = append(checks, c)
-	}
-	return checks
 }

@@ -3,7 +3,6 @@ package spec
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -11,19 +10,45 @@ import (
 // rules are the findings that need more than one value: what contradicts and what
 // must not repeat. They see the spec with its defaults.
 var rules = []func(*checker, Spec){
-	imageRule, parentRule, provenanceRule, sameNamesRule, regionsRule, commandRule, platformRule, awsRule, referencesRule, checksRule, roundsRule,
-	gatesRule, soakRule, windowRule, deadlineRule, notificationsRule,
+	imageRule, parentRule, provenanceRule, sameNamesRule, regionsRule, commandRule, platformRule, awsRule, referencesRule,
+	checksRule, roundsRule, strategyRule, canaryRule, rollingRule, analysisRule, gatesRule, soakRule, rollbackRule,
+	migrationsRule, windowRule, deadlineRule, notificationsRule,
+}
+
+// oneOf refuses a part in which more or less than one of the fields is given. none says
+// what comes of giving none of them, many why there can't be two.
+func (c *checker) oneOf(path, none, many string, fields ...choice) {
+	names, below := make([]string, len(fields)), make([]string, len(fields))
+	var given []string
+	for i, f := range fields {
+		names[i], below[i] = f.name, join(path, f.name)
+		if f.given {
+			given = append(given, f.name)
+		}
+	}
+	if len(given) == 1 || c.bad.at[path] || !c.sound(below...) {
+		return
+	}
+	allowed := "exactly one of " + enumerate(names, "and")
+	switch {
+	case len(given) > 0:
+		c.report(path, allowed, "%s contradict each other; %s", enumerate(given, "and"), many)
+	case len(names) == 2:
+		c.report(path, allowed, "neither %s nor %s is given; %s", names[0], names[1], none)
+	default:
+		c.report(path, allowed, "none of %s is given; %s", enumerate(names, "and"), none)
+	}
+}
+
+// choice is one of several fields of which exactly one is given.
+type choice struct {
+	name  string
+	given bool
 }
 
 func imageRule(c *checker, s Spec) {
-	const allowed = "exactly one of packer and existing"
-	switch packer, existing := s.Image.Packer != nil, s.Image.Existing != ""; {
-	case !c.sound("image.packer", "image.existing"):
-	case packer && existing:
-		c.report("image.existing", allowed, "packer and existing contradict each other; an image is either baked or exists")
-	case !packer && !existing:
-		c.report("image", allowed, "neither packer nor existing is given; there is nothing to release")
-	}
+	c.oneOf("image", "there is nothing to release", "an image is baked, exists, or is one that was kept",
+		choice{"packer", s.Image.Packer != nil}, choice{"existing", s.Image.Existing != ""}, choice{"retained", s.Image.Retained != ""})
 }
 
 func parentRule(c *checker, s Spec) {
@@ -57,6 +82,11 @@ func sameNamesRule(c *checker, s Spec) {
 		both("image.packer.secrets", s.Image.Packer.Variables, s.Image.Packer.Secrets, "variables")
 	}
 	both("fleet.secrets", s.Fleet.Environment, s.Fleet.Secrets, "environment")
+	for _, h := range s.Migrations.halves() {
+		if run := h.migration.Command; run != nil {
+			both(h.path+".command.secrets", run.Environment, run.Secrets, "environment")
+		}
+	}
 }
 
 // unique refuses a name that an earlier entry of the list has.
@@ -90,50 +120,6 @@ func commandRule(c *checker, s Spec) {
 	}
 }
 
-func checksRule(c *checker, s Spec) {
-	checks := s.Verification.Checks
-	c.unique("verification.checks", "check", len(checks), func(i int) string { return checks[i].Name })
-	for i, check := range checks {
-		path := fmt.Sprintf("verification.checks[%d]", i)
-		const allowed = "exactly one of http, tcp and command"
-		switch kinds := check.kinds(); {
-		case len(kinds) == 1 || !c.sound(path+".http", path+".tcp", path+".command"):
-		case len(kinds) == 0:
-			c.report(path, allowed, "none of http, tcp and command is given; the check asks nothing")
-		default:
-			c.report(path, allowed, "%s contradict each other; a check asks one question", enumerate(kinds, "and"))
-		}
-		if h := check.HTTP; h != nil && h.Latency > h.Timeout && c.sound(path+".http.latency", path+".http.timeout") {
-			c.report(path+".http.latency", "at most "+h.Timeout.String(), "the bound of %s is never reached, because the request is given up after its timeout of %s", h.Latency, h.Timeout)
-		}
-	}
-}
-
-// kinds names what the check asks.
-func (c Check) kinds() []string {
-	var kinds []string
-	if c.HTTP != nil {
-		kinds = append(kinds, "http")
-	}
-	if c.TCP != nil {
-		kinds = append(kinds, "tcp")
-	}
-	if c.Command != nil {
-		kinds = append(kinds, "command")
-	}
-	return kinds
-}
-
-// roundsRule refuses consecutive rounds that do not fit into the time for them.
-func roundsRule(c *checker, s Spec) {
-	v := s.Verification
-	need := Duration(v.Consecutive-1) * v.Interval
-	if need >= v.Within && c.sound("verification.within", "verification.interval", "verification.consecutive") {
-		c.report("verification", "within longer than interval times the rounds between the first and the last",
-			"%d rounds at %s from each other take %s, which does not fit within %s", v.Consecutive, v.Interval, need, v.Within)
-	}
-}
-
 func gatesRule(c *checker, s Spec) {
 	c.unique("gates", "gate", len(s.Gates), func(i int) string { return s.Gates[i].Name })
 	for i, g := range s.Gates {
@@ -142,62 +128,6 @@ func gatesRule(c *checker, s Spec) {
 			c.report(path+".count", fmt.Sprintf("at most %d, the number of approvers", n), "%d approvals cannot come from %d approvers", g.Count, n)
 		}
 	}
-}
-
-// soakRule refuses a soak that could not notice what it is there for.
-func soakRule(c *checker, s Spec) {
-	d := *s.Soak.Duration
-	if d == 0 || !c.sound("soak.duration") {
-		return
-	}
-	if s.Soak.Interval > d && c.sound("soak.interval") {
-		c.report("soak.interval", "at most "+d.String(), "the first look comes after %s%s, when the soak of %s is over",
-			s.Soak.Interval, c.source("soak.interval", reflect.ValueOf(s.Soak.Interval)), d)
-	}
-	if *s.Soak.Breach >= d && c.sound("soak.breach") {
-		c.report("soak.breach", "less than "+d.String(), "checks may fail for %s%s, so nothing could roll back in a soak of %s",
-			s.Soak.Breach, c.source("soak.breach", reflect.ValueOf(s.Soak.Breach)), d)
-	}
-}
-
-func windowRule(c *checker, s Spec) {
-	if w := s.Decommission.Window; w != nil && w.From == w.To && c.sound("decommission.window.from", "decommission.window.to") {
-		c.report("decommission.window.to", "another time than from", "the window closes at %s, when it opens; it is never open", w.To)
-	}
-}
-
-// deadlineRule refuses a deadline that is over before a release without any trouble
-// and without waiting for people could be.
-func deadlineRule(c *checker, s Spec) {
-	if !c.sound("deadline", "image.packer.timeout", "fleet.readyWithin", "verification.within", "traffic.watch", "traffic.drain", "soak.duration", "decommission.hold") {
-		return
-	}
-	need := s.Needs()
-	if s.Deadline > need {
-		return
-	}
-	path := "deadline"
-	if c.given != nil && !c.isGiven(path, reflect.ValueOf(s.Deadline)) {
-		path = "soak.duration"
-	}
-	c.report(path, "a deadline longer than "+need.String(),
-		"the deadline of %s%s leaves no room: bake, provisioning, verification, watch, drain, soak of %s and hold may take %s",
-		s.Deadline, c.source("deadline", reflect.ValueOf(s.Deadline)), s.Soak.Duration, need)
-}
-
-// Needs is the longest time the steps of the release may take by their own bounds,
-// without waiting for approvals, windows and other releases. Waves follow each other.
-func (s Spec) Needs() Duration {
-	s = s.WithDefaults()
-	waves := map[int]bool{}
-	for _, r := range s.Regions {
-		waves[r.Wave] = true
-	}
-	need := Duration(max(1, len(waves))) * (s.Fleet.ReadyWithin + s.Verification.Within + *s.Traffic.Watch)
-	if s.Image.Packer != nil {
-		need += s.Image.Packer.Timeout
-	}
-	return need + *s.Soak.Duration + s.Decommission.Hold + *s.Traffic.Drain
 }
 
 func notificationsRule(c *checker, s Spec) {

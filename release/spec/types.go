@@ -11,8 +11,10 @@
 // (see forms.go). Doc comments are the reference's text.
 //
 // Pointer fields are those where an explicit zero means something else than an
-// absent field. After Decode or WithDefaults only Image.Packer,
-// Decommission.Window and the three kinds of a Check may still be nil.
+// absent field. After Decode or WithDefaults only the parts that a spec may do without
+// (Image.Packer, Packer.ParentOf, AWS, Migrations and its halves, Decommission.Window and
+// Window.Measured), the settings of a strategy that is not the spec's, the bounds of a
+// value, and the kinds of a Check, a Comparison and a Migration may still be nil.
 package spec
 
 //go:generate go run ./internal/gen
@@ -44,12 +46,6 @@ const (
 	OnExpiryHold   = "hold"
 )
 
-// Where an HTTP check sends its request.
-const (
-	ViaInstance = "instance"
-	ViaRouter   = "router"
-)
-
 // What happens to a fleet that is no longer needed.
 const (
 	Keep   = "keep"
@@ -74,7 +70,7 @@ type Spec struct {
 	Version string `json:"version" yaml:"version" need:"required" form:"version"`
 	// Source commit the version was built from; kept with the image as provenance.
 	Commit string `json:"commit,omitempty" yaml:"commit,omitempty" form:"commit"`
-	// The image to release: baked by Packer or an existing one.
+	// The image to release: baked by Packer, an existing one, or one that was kept.
 	Image Image `json:"image" yaml:"image" need:"required"`
 	// Where the fleets run.
 	Platform string `json:"platform,omitempty" yaml:"platform,omitempty" default:"local" enum:"local,aws"`
@@ -92,26 +88,37 @@ type Spec struct {
 	Gates []Gate `json:"gates,omitzero" yaml:"gates,omitzero" max:"16"`
 	// The time both fleets stay up after the switch while the candidate is watched.
 	Soak Soak `json:"soak,omitzero" yaml:"soak,omitempty"`
+	// How traffic goes back.
+	Rollback Rollback `json:"rollback,omitzero" yaml:"rollback,omitempty"`
+	// Changes of the database that the release brings along.
+	Migrations *Migrations `json:"migrations,omitempty" yaml:"migrations,omitempty"`
 	// When and how the previous fleet is taken away.
 	Decommission Decommission `json:"decommission,omitzero" yaml:"decommission,omitempty"`
 	// What is kept after the release.
 	Retention Retention `json:"retention,omitzero" yaml:"retention,omitempty"`
 	// What happens when another release holds the target.
 	Admission Admission `json:"admission,omitzero" yaml:"admission,omitempty"`
-	// Longest time the whole release may take. It must leave room for the bake,
-	// verification and soak the spec asks for. A release that passes it is aborted or
+	// Longest time the whole release may take. It must leave room for everything the spec asks for: bake, migrations,
+	// verification, the steps of the strategy, soak and the stages of the decommission. A release that passes it is aborted or
 	// rolled back; one that only waits for its decommission calls for help instead.
 	Deadline Duration `json:"deadline,omitzero" yaml:"deadline,omitempty" default:"96h" min:"1s" max:"90d"`
+	// How a release ends that waits for a person and that nobody looks after.
+	DeadMan DeadMan `json:"deadMan,omitzero" yaml:"deadMan,omitempty"`
+	// Who may give the orders that need a right of their own.
+	Rights Rights `json:"rights,omitzero" yaml:"rights,omitempty"`
 	// Who is told about what happens.
 	Notifications []Notification `json:"notifications,omitempty" yaml:"notifications,omitempty" max:"32"`
 }
 
-// Image is what runs on the instances. Exactly one of packer and existing is given.
+// Image is what runs on the instances. Exactly one of packer, existing and retained is given.
 type Image struct {
 	// Bake the image with Packer.
 	Packer *Packer `json:"packer,omitempty" yaml:"packer,omitempty"`
 	// Use an image that exists: by its digest on the local platform, by the id of the AMI in the first region on AWS.
 	Existing string `json:"existing,omitempty" yaml:"existing,omitempty" form:"image"`
+	// Use the newest image of this version of the application that is still kept; nothing is baked. This is how
+	// a release goes back after the previous fleet is gone: switchyard release SPEC --to VERSION.
+	Retained string `json:"retained,omitempty" yaml:"retained,omitempty" form:"version"`
 	// Boot one instance from the image, alone and without traffic, and ask it the checks of verification, before fleets are made of it.
 	Prove bool `json:"prove,omitempty" yaml:"prove,omitempty" default:"false"`
 	// Proof of how the image was built.
@@ -174,6 +181,9 @@ type Region struct {
 	Wave int `json:"wave,omitempty" yaml:"wave,omitempty" default:"1" min:"1" max:"32"`
 	// Instances in this region. Absent: as many as fleet.instances says.
 	Instances int `json:"instances,omitempty" yaml:"instances,omitempty" min:"1" max:"1000"`
+	// Base URL of a listener that reaches the candidate before it has traffic. Needed in every region when a check asks via
+	// listener.
+	TestListener string `json:"testListener,omitempty" yaml:"testListener,omitempty" form:"httpUrl"`
 	// The region's load balancer and network; given with platform aws and only with it.
 	AWS *AWSRegion `json:"aws,omitempty" yaml:"aws,omitempty"`
 }
@@ -208,62 +218,6 @@ type Verification struct {
 	Checks []Check `json:"checks,omitempty" yaml:"checks,omitempty" max:"64"`
 }
 
-// Check is one question to the fleet. Exactly one of http, tcp and command is given.
-type Check struct {
-	// Name of the check in reports.
-	Name string `json:"name" yaml:"name" need:"required" form:"name"`
-	// Ask over HTTP.
-	HTTP *HTTPCheck `json:"http,omitempty" yaml:"http,omitempty"`
-	// Open a TCP connection to every instance.
-	TCP *TCPCheck `json:"tcp,omitempty" yaml:"tcp,omitempty"`
-	// Run a program where the worker runs; exit code 0 passes.
-	Command *CommandCheck `json:"command,omitempty" yaml:"command,omitempty"`
-}
-
-// HTTPCheck asks with GET and compares the answer.
-type HTTPCheck struct {
-	// Path and query that are asked for.
-	Path string `json:"path" yaml:"path" need:"required" form:"urlPath"`
-	// Ask every instance by itself, or the fleet through the router.
-	Via string `json:"via,omitempty" yaml:"via,omitempty" default:"instance" enum:"instance,router"`
-	// Status the answer must have.
-	Status int `json:"status,omitempty" yaml:"status,omitempty" default:"200" min:"100" max:"599"`
-	// Headers the answer must have, by name, with their values.
-	Header map[string]string `json:"header,omitempty" yaml:"header,omitempty" keys:"header"`
-	// Text the body must contain.
-	BodyContains string `json:"bodyContains,omitempty" yaml:"bodyContains,omitempty"`
-	// Values the JSON body must have, by dot path ("build.version").
-	JSON map[string]string `json:"json,omitempty" yaml:"json,omitempty" keys:"dotPath"`
-	// Longest time the answer may take. 0s: no bound but the timeout.
-	Latency Duration `json:"latency,omitzero" yaml:"latency,omitempty" default:"0s" min:"0s" max:"10m"`
-	// Time after which an unanswered request counts as failed.
-	Timeout Duration `json:"timeout,omitzero" yaml:"timeout,omitempty" default:"10s" min:"100ms" max:"10m"`
-}
-
-// TCPCheck opens a connection and closes it.
-type TCPCheck struct {
-	// Time after which an unanswered connection counts as failed.
-	Timeout Duration `json:"timeout,omitzero" yaml:"timeout,omitempty" default:"10s" min:"100ms" max:"10m"`
-}
-
-// CommandCheck runs a program.
-type CommandCheck struct {
-	// Program and arguments; a relative path starts at the folder of the spec.
-	Run []string `json:"run" yaml:"run" need:"required" min:"1"`
-	// Time after which the program is stopped and counts as failed.
-	Timeout Duration `json:"timeout,omitzero" yaml:"timeout,omitempty" default:"10s" min:"100ms" max:"1h"`
-}
-
-// Traffic is how traffic moves to the candidate.
-type Traffic struct {
-	// The way of moving: blue-green moves all of it in one step.
-	Strategy string `json:"strategy,omitempty" yaml:"strategy,omitempty" default:"blue-green" enum:"blue-green"`
-	// Time given to open connections of a fleet that lost its traffic.
-	Drain *Duration `json:"drain,omitempty" yaml:"drain,omitempty" default:"30s" min:"0s" max:"24h"`
-	// Close watch right after the switch, before the next wave and the soak.
-	Watch *Duration `json:"watch,omitempty" yaml:"watch,omitempty" default:"1m" min:"0s" max:"24h"`
-}
-
 // Gate is a point where the release waits for approval.
 type Gate struct {
 	// Name of the gate, unique; orders name it.
@@ -280,42 +234,6 @@ type Gate struct {
 	Expiry Duration `json:"expiry,omitzero" yaml:"expiry,omitempty" default:"24h" min:"1s" max:"30d"`
 	// What happens at the expiry: reject ends the release, hold keeps waiting and asks for help.
 	OnExpiry string `json:"onExpiry,omitempty" yaml:"onExpiry,omitempty" default:"reject" enum:"reject,hold"`
-}
-
-// Soak is the time both fleets stay up after the switch while the candidate is watched.
-type Soak struct {
-	// How long the candidate is watched with the previous fleet still up. 0s: no soak.
-	Duration *Duration `json:"duration,omitempty" yaml:"duration,omitempty" default:"24h" min:"0s" max:"30d"`
-	// Time between two looks at the candidate.
-	Interval Duration `json:"interval,omitzero" yaml:"interval,omitempty" default:"1m" min:"100ms" max:"1h"`
-	// How long checks may fail before the release rolls back. 0s: at the first failure.
-	Breach *Duration `json:"breach,omitempty" yaml:"breach,omitempty" default:"3m" min:"0s" max:"24h"`
-	// Share of requests that may fail in an interval.
-	MaxErrorRate *Percent `json:"maxErrorRate,omitempty" yaml:"maxErrorRate,omitempty" default:"1%" min:"0%" max:"100%"`
-	// Below this many requests in an interval the error rate proves nothing.
-	MinRequests *int `json:"minRequests,omitempty" yaml:"minRequests,omitempty" default:"20" min:"0" max:"1000000000"`
-}
-
-// Decommission is when and how the previous fleet is taken away.
-type Decommission struct {
-	// Take it away only in this window. Absent: at any time.
-	Window *Window `json:"window,omitempty" yaml:"window,omitempty"`
-	// How long the previous fleet stays after the soak, before the window is looked at.
-	Hold Duration `json:"hold,omitzero" yaml:"hold,omitempty" default:"0s" min:"0s" max:"30d"`
-	// What happens to a previous fleet that Switchyard did not make.
-	Adopted string `json:"adopted,omitempty" yaml:"adopted,omitempty" default:"keep" enum:"keep,remove"`
-}
-
-// Window is a time of low traffic that comes back every week.
-type Window struct {
-	// Days on which the window opens. Absent: every day.
-	Days []string `json:"days,omitempty" yaml:"days,omitempty" enum:"mon,tue,wed,thu,fri,sat,sun"`
-	// When it opens, on a 24-hour clock.
-	From string `json:"from" yaml:"from" need:"required" form:"clock"`
-	// When it closes; earlier than from means on the next day.
-	To string `json:"to" yaml:"to" need:"required" form:"clock"`
-	// Time zone of the clock, an IANA name.
-	TimeZone string `json:"timeZone,omitempty" yaml:"timeZone,omitempty" default:"UTC" form:"timeZone"`
 }
 
 // Retention is what is kept after the release.

@@ -131,3 +131,31 @@ func ParsePercent(text string) (Percent, error) {
 	}
 	return Percent(v), nil
 }
+
+// Number is a bound of a measured value, written as a plain number such as 0.5 or 250.
+type Number float64
+
+// String is the shortest text that parses back to the same value.
+func (n Number) String() string { return strconv.FormatFloat(float64(n), 'f', -1, 64) }
+
+// MarshalText is String; it never fails.
+func (n Number) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText is ParseNumber.
+func (n *Number) UnmarshalText(text []byte) error {
+	v, err := ParseNumber(string(text))
+	if err != nil {
+		return err
+	}
+	*n = v
+	return nil
+}
+
+// ParseNumber reads a finite decimal number.
+func ParseNumber(text string) (Number, error) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || strings.ContainsAny(text, "xXpP_") {
+		return 0, fmt.Errorf("%q is not a number", text)
+	}
+	return Number(v), nil
+}

@@ -1,6 +1,7 @@
 package spec_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -51,6 +52,18 @@ func TestWrongDurationsAndPercentagesSayWhy(t *testing.T) {
 	} {
 		_, err := spec.ParsePercent(text)
 		assert.EqualError(t, err, want)
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for text, want := range map[string]string{"0": "0", "-1.5": "-1.5", "1e3": "1000", ".5": "0.5", "0.50": "0.5"} {
+		n, err := spec.ParseNumber(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, n.String(), text)
+	}
+	for _, text := range []string{"", "1,5", "5%", "NaN", "inf", "-Infinity", "1e999", "0x10", "1_000", " 1"} {
+		_, err := spec.ParseNumber(text)
+		assert.EqualError(t, err, fmt.Sprintf("%q is not a number", text))
 	}
 }
 

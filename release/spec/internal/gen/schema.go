@@ -18,6 +18,7 @@ import (
 const (
 	durationPattern = `^(0|([0-9]+d)?([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))*)$`
 	percentPattern  = `^[0-9]+(\.[0-9]+)?%$`
+	numberPattern   = `^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$`
 	module          = "github.com/switchyard/switchyard"
 )
 
@@ -41,7 +42,14 @@ func makeSchema(root string) (*jsonschema.Schema, error) {
 	for name, d := range s.Definitions {
 		definitions[name] = d
 	}
+	seen := map[string]bool{}
 	for _, f := range spec.Fields() {
+		// A type that stands in several places has one definition.
+		id := f.Parent + "." + f.Name
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
 		d := definitions[f.Parent]
 		p, ok := d.Properties.Get(f.Name)
 		if !ok {
@@ -52,15 +60,8 @@ func makeSchema(root string) (*jsonschema.Schema, error) {
 		}
 		constrain(p, f)
 	}
-	exactlyOne(definitions["Image"], "packer", "existing")
-	exactlyOne(definitions["Check"], "http", "tcp", "command")
+	combine(definitions)
 	return s, nil
-}
-
-func exactlyOne(s *jsonschema.Schema, names ...string) {
-	for _, n := range names {
-		s.OneOf = append(s.OneOf, &jsonschema.Schema{Required: []string{n}})
-	}
 }
 
 // readComments finds doc comments by type and field, each on one line.
@@ -95,6 +96,8 @@ func units(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: durationPattern}
 	case reflect.TypeFor[spec.Percent]():
 		return &jsonschema.Schema{Type: "string", Pattern: percentPattern}
+	case reflect.TypeFor[spec.Number](): // as text, too, which is how Switchyard writes it
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "number"}, {Type: "string", Pattern: numberPattern}}}
 	default:
 		return nil
 	}
