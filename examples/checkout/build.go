@@ -16,10 +16,12 @@ type build struct {
 	Greeting string `json:"greeting,omitempty"`
 	Schema   int    `json:"schema,omitempty"` // of the database that this build needs
 	Instance string `json:"instance"`
+
+	fleet string // the instance belongs to
 }
 
 func readBuild(root string) (build, error) {
-	b := build{Version: "development", Schema: 1}
+	b := build{Version: "development", Schema: 1, fleet: os.Getenv("SWITCHYARD_FLEET")}
 	err := readJSON(filepath.Join(root, "etc", "checkout", "build.json"), &b)
 	return b, err
 }

@@ -72,9 +72,8 @@ func TestAnInstanceThatIsTooSmallSaysSo(t *testing.T) {
 }
 
 func TestMetricsTellFleetsAndVersionsApart(t *testing.T) {
-	t.Setenv("SWITCHYARD_FLEET", "checkout-production-v2")
-	s := serves(build{Version: "2.0.0"}, faults{})
-	ask(s, "GET", "/checkout?item=tea:1", "")
+	s := serves(build{Version: "2.0.0", fleet: "checkout-production-v2"}, faults{})
+	require.Equal(t, "checkout-production-v2", ask(s, "GET", "/checkout?item=tea:1", "").Header().Get(fleetHeader))
 	ask(s, "GET", "/checkout?item=gold", "")
 	text := ask(s, "GET", "/metrics", "").Body.String()
 	const labels = `fleet="checkout-production-v2",version="2.0.0"`

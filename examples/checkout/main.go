@@ -100,7 +100,7 @@ func newService() (*service, error) {
 	if info.Instance == "" {
 		info.Instance, _ = os.Hostname()
 	}
-	s := &service{build: info, trouble: &trouble{faults: faults, exit: os.Exit}, metrics: newMetrics(info.Version)}
+	s := &service{build: info, trouble: &trouble{faults: faults, exit: os.Exit}, metrics: newMetrics(info)}
 	var capacity int // requests a second that the instance is good for; 0: not limited
 	if err := readVariable("CHECKOUT_CAPACITY", &capacity); err != nil {
 		return nil, err

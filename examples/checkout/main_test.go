@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 func serves(b build, f faults) *service {
-	s := &service{build: b, trouble: &trouble{faults: f, exit: func(int) {}}, metrics: newMetrics(b.Version)}
+	s := &service{build: b, trouble: &trouble{faults: f, exit: func(int) {}}, metrics: newMetrics(b)}
 	s.serving.Store(true)
 	return s
 }

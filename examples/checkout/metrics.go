@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -20,7 +19,7 @@ type metrics struct {
 	handler  http.Handler
 }
 
-func newMetrics(version string) *metrics {
+func newMetrics(b build) *metrics {
 	registry := prometheus.NewRegistry()
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -32,7 +31,7 @@ func newMetrics(version string) *metrics {
 		}, nil),
 		handler: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}),
 	}
-	prometheus.WrapRegistererWith(prometheus.Labels{"fleet": os.Getenv("SWITCHYARD_FLEET"), "version": version}, registry).
+	prometheus.WrapRegistererWith(prometheus.Labels{"fleet": b.fleet, "version": b.Version}, registry).
 		MustRegister(m.requests, m.duration, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// versionHeader says on every basket which version totalled it.
-const versionHeader = "X-Checkout-Version"
+// fleetHeader says on every basket which fleet totalled it.
+const fleetHeader = "X-Checkout-Fleet"
 
 // maxBody is the largest basket, in bytes.
 const maxBody = 64 << 10
@@ -71,7 +71,7 @@ func (s *service) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *service) checkout(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set(versionHeader, s.build.Version)
+	w.Header().Set(fleetHeader, s.build.fleet)
 	if s.capacity != nil && !s.capacity.Allow() {
 		problem(w, http.StatusServiceUnavailable, "this instance has more to do than it is good for")
 		return
