@@ -134,9 +134,12 @@ func (t Traffic) held(growths int) (held Duration) {
 }
 
 // batches is how many batches it takes to replace n instances: each is as large as batch
-// and surge allow.
+// allows and as what surge adds and minHealthy lets go make room for. Before the first
+// one nothing has gone yet, so only surge makes room for it.
 func (r Rolling) batches(n int) int {
 	share := func(p Percent) int { return max(1, int(math.Ceil(float64(n)*p.Fraction()-1e-9))) }
-	size := min(share(r.Batch), share(*r.Surge))
-	return (n + size - 1) / size
+	surge := share(*r.Surge)
+	size := max(1, min(share(r.Batch), surge+n-share(*r.MinHealthy)))
+	rest := n - min(size, surge)
+	return 1 + (rest+size-1)/size
 }
