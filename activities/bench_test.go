@@ -51,6 +51,7 @@ func newBench(t *testing.T) *bench {
 		Checks:       checks,
 		Prover:       &activities.Prover{Fleets: fleets, Checks: checks},
 		Notifier:     &activities.Notifier{},
+		Migrator:     &activities.Migrator{},
 	}
 	b.newAttempt()
 	return b

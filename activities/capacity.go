@@ -12,7 +12,7 @@ import (
 	"github.com/switchyard/switchyard/release"
 )
 
-// Capacity makes sure that Fleet can take the load of Carrying. Scale-in of both is
+// Capacity makes sure that Fleet can take its share of the load of Carrying. Scale-in of both is
 // held for the release first, so that what is measured stays true. A fleet that is
 // big enough is answered at once; a smaller one is grown and waited for. The need
 // is measured anew at every look. ErrCapacity when it is not big enough in time.
@@ -138,7 +138,7 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 	if err := group.Wait(); err != nil {
 		return release.Parity{}, fmt.Errorf("measure the capacity of %s: %w", at(in.Place.Region, in.Fleet), err)
 	}
-	parity := release.JudgeParity(fleet, carrying, in.Least)
+	parity := release.JudgeParity(fleet, carrying, in.Least, in.Share)
 	for _, shrunk := range release.ShrunkBy(fleet, in.Made) {
 		parity.Notices = append(parity.Notices, shrunk+". It was brought back to what the load needs")
 	}

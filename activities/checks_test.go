@@ -164,7 +164,7 @@ func TestVerifyNeverTakesAFailedReadForAPass(t *testing.T) {
 		b.cloud.Fail(call, fakeplatform.Fault{Err: fakeplatform.Throttled, Times: -1})
 		_, err := run[activities.Verified](b, activities.VerifyFleet, hopeless(
 			spec.Check{Name: "front", HTTP: &spec.HTTPCheck{Path: "/", Via: spec.ViaRouter, Timeout: ms(10_000)}}))
-		app := requireKind(t, err, activities.ErrNotVerified, true)
+		app := requireKind(t, err, activities.ErrNotJudged, true)
 		require.Contains(t, app.Error(), "inconclusive", call)
 	}
 }
@@ -247,26 +247,80 @@ func TestVerifyCommandThatCannotStartProvesNothing(t *testing.T) {
 	serving(b, "127.0.0.1:81")
 	_, err := run[activities.Verified](b, activities.VerifyFleet, hopeless(
 		spec.Check{Name: "script", Command: &spec.CommandCheck{Run: []string{"/does/not/exist"}, Timeout: ms(100)}}))
-	app := requireKind(t, err, activities.ErrNotVerified, true)
+	app := requireKind(t, err, activities.ErrNotJudged, true)
 	require.Contains(t, app.Error(), "script inconclusive: can't be started")
 }
 
-func TestLongestLookHasRoomForEveryQuestionThatHangs(t *testing.T) {
-	second := spec.Duration(time.Second)
-	http := func(via string) spec.Check { return spec.Check{HTTP: &spec.HTTPCheck{Via: via, Timeout: 8 * second}} }
-	tcp := spec.Check{TCP: &spec.TCPCheck{Timeout: 4 * second}}
-	command := spec.Check{Command: &spec.CommandCheck{Timeout: 3600 * second}}
-	for name, c := range map[string]struct {
-		checks    []spec.Check
-		instances int
-		want      time.Duration
-	}{
-		"the health path, when nothing is said": {nil, 16, 20 * time.Second},
-		"instances take turns":                  {[]spec.Check{http(spec.ViaInstance)}, 64, 40 * time.Second},
-		"checks share the turns":                {[]spec.Check{http(spec.ViaInstance), tcp}, 64, 56 * time.Second},
-		"the router is asked once":              {[]spec.Check{http(spec.ViaRouter)}, 1000, 8 * time.Second},
-		"a command runs once":                   {[]spec.Check{command}, 1000, time.Hour},
-	} {
-		require.Equal(t, c.want, activities.LongestLook(c.checks, c.instances), name)
-	}
+func TestLongestLookWithoutChecksIsTheOneOfTheHealthPath(t *testing.T) {
+	health := []spec.Check{{HTTP: &spec.HTTPCheck{Via: spec.ViaInstance, Timeout: ms(10_000)}}}
+	require.Equal(t, activities.LongestLook(health, 64), activities.LongestLook(nil, 64))
+	require.GreaterOrEqual(t, activities.LongestLook(nil, 64), 40*time.Second, "instances take turns")
+}
+
+// scripted answers each question as the next of its statuses says, and then as the last.
+func scripted(t *testing.T, statuses ...int) (address string, asked *atomic.Int32) {
+	asked = &atomic.Int32{}
+	return server(t, func(w http.ResponseWriter, _ *http.Request) {
+		n := int(asked.Add(1)) - 1
+		w.WriteHeader(statuses[min(n, len(statuses)-1)])
+	}), asked
+}
+
+func health(interval spec.Duration, passes, failures int) spec.Check {
+	return spec.Check{Name: "health", Interval: interval, Passes: passes, Failures: failures,
+		HTTP: &spec.HTTPCheck{Path: "/", Via: spec.ViaInstance, Timeout: ms(10_000)}}
+}
+
+func TestVerifyAsksACheckNoMoreOftenThanItsInterval(t *testing.T) {
+	b := newBench(t)
+	often, asked := scripted(t, 200)
+	serving(b, often)
+	in := verifyInput(health(ms(3_600_000), 1, 0))
+	in.Verification.Consecutive = 5
+	out, err := run[activities.Verified](b, activities.VerifyFleet, in)
+	require.NoError(t, err)
+	require.Equal(t, 5, out.Rounds)
+	require.EqualValues(t, 1, asked.Load(), "its answer stands until it is due again")
+}
+
+func TestVerifyWaitsForGoodAnswersInARowAndPutsUpWithBadOnes(t *testing.T) {
+	b := newBench(t)
+	address, asked := scripted(t, 200, 500, 200, 200, 200)
+	serving(b, address)
+	in := verifyInput(health(0, 3, 1))
+	in.Verification.Consecutive = 1
+	_, err := run[activities.Verified](b, activities.VerifyFleet, in)
+	require.NoError(t, err)
+	require.EqualValues(t, 5, asked.Load(), "a bad answer that is put up with ends the row of good ones")
+
+	address, _ = scripted(t, 500)
+	serving(b, address)
+	_, err = run[activities.Verified](b, activities.VerifyFleet, hopeless(health(0, 1, 2)))
+	app := requireKind(t, err, activities.ErrNotVerified, true)
+	require.Contains(t, app.Error(), "status 500")
+}
+
+func TestVerifyTakesACheckThatTellsNothingForBadWhereTheSpecSaysSo(t *testing.T) {
+	b := newBench(t)
+	serving(b, "127.0.0.1:81")
+	check := spec.Check{Name: "script", Command: &spec.CommandCheck{Run: []string{"/does/not/exist"}, Timeout: ms(100)}}
+	_, err := run[activities.Verified](b, activities.VerifyFleet, hopeless(check))
+	app := requireKind(t, err, activities.ErrNotJudged, true)
+	require.Contains(t, app.Error(), "could not be judged")
+	check.Inconclusive = spec.InconclusiveFail
+	_, err = run[activities.Verified](b, activities.VerifyFleet, hopeless(check))
+	requireKind(t, err, activities.ErrNotVerified, true)
+}
+
+func TestVerifyTellsWhatIsCheckedAndAgainstWhat(t *testing.T) {
+	b := newBench(t)
+	var asked atomic.Value
+	listener := server(t, func(_ http.ResponseWriter, r *http.Request) { asked.Store(r.URL.Path + " " + r.Header.Get("X-About")) })
+	serving(b, "127.0.0.1:81")
+	in := verifyInput(spec.Check{Name: "listener", HTTP: &spec.HTTPCheck{Path: "/v", Via: spec.ViaListener, Timeout: ms(10_000),
+		Send: map[string]string{"X-About": "$version $fleet $live"}}})
+	in.Version, in.Live, in.TestListener = "2.0.0", blue, "http://"+listener
+	_, err := run[activities.Verified](b, activities.VerifyFleet, in)
+	require.NoError(t, err)
+	require.Equal(t, "/v 2.0.0 "+green+" "+blue, asked.Load())
 }

@@ -39,6 +39,7 @@ type ReportInput struct {
 	Version string             `json:"version"`
 	Outcome string             `json:"outcome,omitempty"`
 	Regions []release.LivePair `json:"regions,omitempty"`
+	Schema  release.Schema     `json:"schema,omitzero"` // what the release knows of the database
 }
 
 // HolderInput asks whether a release still runs.
@@ -50,6 +51,7 @@ type HolderInput struct {
 // PlanInput asks for the plan of a release.
 type PlanInput struct {
 	Request release.Request `json:"request"`
+	Schema  release.Schema  `json:"schema,omitzero"` // of the target's database, as the environment knows it
 }
 
 // BakeInput asks for the image of a release.
@@ -100,6 +102,7 @@ type CapacityInput struct {
 	Fleet    string        `json:"fleet"`
 	Carrying string        `json:"carrying,omitempty"` // fleet that has the traffic now
 	Least    int           `json:"least"`              // instances needed whatever Carrying has
+	Share    int           `json:"share,omitempty"`    // percent of Carrying's load that Fleet is to take; 0 means all of it
 	Made     int           `json:"made,omitempty"`     // instances that the release gave Fleet; fewer are somebody else's doing. 0: not known
 	Known    []string      `json:"known,omitempty"`    // instances that Fleet had when it was ready; one that is gone is told of
 	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
@@ -124,6 +127,8 @@ type Shift struct {
 	Weights  release.Weights    `json:"weights"`
 	Requests []release.Requests `json:"requests"`
 	At       time.Time          `json:"at"` // when the shares were read back
+
+	SlowStart spec.Duration `json:"slowStart,omitempty"` // how long the route takes to give new instances their part
 }
 
 // RetireInput asks to remove a fleet. Traffic is proven to be gone first: weight 0
@@ -134,6 +139,51 @@ type RetireInput struct {
 	Drain  spec.Duration `json:"drain"`  // time given to open connections
 	Quiet  spec.Duration `json:"quiet"`  // time without a request that proves it
 	Within spec.Duration `json:"within"` // longest time for all of it
+}
+
+// ShrinkInput asks to make a fleet smaller: the release's hold ends, the fleet is
+// resized from Expected to To, and held again unless To is 0.
+type ShrinkInput struct {
+	Place    Place         `json:"place"`
+	Fleet    string        `json:"fleet"`
+	Expected int           `json:"expected,omitempty"` // desired capacity; another one is somebody else's doing. 0: whatever it is
+	To       int           `json:"to"`
+	Within   spec.Duration `json:"within"` // longest time until the instances are gone
+}
+
+// AttachInput asks to put a fleet back into the route, without a share.
+type AttachInput struct {
+	Place Place  `json:"place"`
+	Fleet string `json:"fleet"`
+}
+
+// MigrateInput asks for one half of a migration.
+type MigrateInput struct {
+	Place     Place          `json:"place"`
+	Version   string         `json:"version"`
+	Half      string         `json:"half"` // expand or contract
+	Key       string         `json:"key"`  // idempotency key
+	Schema    int            `json:"schema"`
+	Migration spec.Migration `json:"migration"`
+}
+
+// Migrated is a half that was done.
+type Migrated struct {
+	Output string `json:"output,omitempty"` // its end, at most 4 KiB
+}
+
+// MeasureInput asks for the request curve of a target in all of the regions together.
+type MeasureInput struct {
+	Place   Place     `json:"place"`
+	Regions []string  `json:"regions"`
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"`
+}
+
+// Measured is a request curve.
+type Measured struct {
+	Step  spec.Duration  `json:"step"`
+	Curve []release.Load `json:"curve,omitempty"` // at most 14 days of a quarter of an hour each; times that are not known are left out
 }
 
 // ProveInput asks to boot one instance from the image, alone, and to prove it by the
@@ -153,6 +203,9 @@ type VerifyInput struct {
 	Fleet        string            `json:"fleet"`
 	HealthPath   string            `json:"healthPath"`
 	Verification spec.Verification `json:"verification"`
+	Version      string            `json:"version,omitempty"`
+	Live         string            `json:"live,omitempty"`         // the fleet that serves now
+	TestListener string            `json:"testListener,omitempty"` // the region's, for checks that ask there
 }
 
 // Verified is a proof.
@@ -168,7 +221,8 @@ type WatchInput struct {
 	Place      Place             `json:"place"`
 	Fleet      string            `json:"fleet"`
 	Previous   string            `json:"previous,omitempty"`
-	Least      int               `json:"least"` // instances a fleet needs to carry the load
+	Least      int               `json:"least"`          // instances Fleet needs for its share
+	Need       int               `json:"need,omitempty"` // instances the whole load needs, where Fleet has only a share
 	HealthPath string            `json:"healthPath"`
 	Checks     []spec.Check      `json:"checks,omitempty"`
 	Soak       spec.Soak         `json:"soak"`
@@ -179,6 +233,15 @@ type WatchInput struct {
 	Noticed    []string          `json:"noticed,omitempty"` // irregularities the workflow knows; a change ends the watch
 	Until      time.Time         `json:"until,omitzero"`    // for a short watch: ends well at this time
 	Before     release.Watched   `json:"before,omitzero"`   // what an earlier watch remembers
+	Version    string            `json:"version,omitempty"`
+	Stage      string            `json:"stage,omitempty"`    // release.StageAnalysis or release.StageSoak
+	Analysis   *spec.Analysis    `json:"analysis,omitempty"` // comparisons with Previous, while both have traffic
+	Renew      spec.Duration     `json:"renew,omitempty"`    // time between two full proofs of readiness; 0: only instances are counted
+	Keep       int               `json:"keep,omitempty"`     // instances of Previous that are enough for now, because a rollback grows it first; 0: as many as the load needs
+	Schema     release.Schema    `json:"schema,omitzero"`    // of the database
+	From       string            `json:"from,omitempty"`     // version of Previous
+
+	TestListener string `json:"testListener,omitempty"` // the region's, for checks that ask there
 }
 
 // Why a watch ended.
@@ -189,6 +252,7 @@ const (
 	WatchOutOfBand = "out-of-band"
 	WatchNoticed   = "noticed" // something was changed by hand or is missing, or is again as it was
 	WatchUnknown   = "unknown" // looks have been inconclusive for too long
+	WatchCertain   = "certain" // that was told, and it can be told again how the fleet does
 )
 
 // Watch is what ended a watch.
@@ -196,6 +260,7 @@ type Watch struct {
 	Why       string            `json:"why"`
 	Reason    string            `json:"reason"` // in words for a person
 	Results   []release.Result  `json:"results"`
+	Compared  []release.Result  `json:"compared,omitempty"` // the single comparisons with the live fleet; of them only the analysis, which is among Results, counts
 	Watched   release.Watched   `json:"watched"`
 	Readiness release.Readiness `json:"readiness"`
 	Counts    release.Counts    `json:"counts"`
@@ -218,10 +283,12 @@ const (
 	ErrTemplate       = "TemplateFailed"     // Packer says the template, or what it runs, is wrong
 	ErrNotReady       = "NotReady"           // the fleet was not in service in time
 	ErrNotVerified    = "VerificationFailed" // the checks did not pass in time
+	ErrNotJudged      = "NotJudged"          // at the end of its time the checks told nothing, for or against the fleet
 	ErrCapacity       = "CapacityMissing"    // the fleet could not be made big enough in time
 	ErrOutOfBand      = "ChangedOutOfBand"   // somebody else changed the shares
 	ErrPlan           = "PlanRefused"        // the target can't be released safely as it is
 	ErrStillTraffic   = "StillTraffic"       // a fleet to be removed still gets requests
 	ErrLooksGood      = "StillWatching"      // not a failure: the watch looks again later
+	ErrMigration      = "MigrationFailed"    // a half of a migration says that it failed
 	ErrInvalidRequest = "InvalidRequest"
 )

@@ -41,7 +41,7 @@ func (e *Environments) Admit(ctx context.Context, in AdmitInput) (release.Admiss
 // Report tells the environment what is live and, with an outcome, gives the target
 // back. It starts the actor where there is none, so that no report is lost.
 func (e *Environments) Report(ctx context.Context, in ReportInput) error {
-	body := release.ReportRequest{ID: in.Release, Version: in.Version, Outcome: in.Outcome, Regions: in.Regions}
+	body := release.ReportRequest{ID: in.Release, Version: in.Version, Outcome: in.Outcome, Regions: in.Regions, Schema: in.Schema}
 	id, err := reportID(ctx, body)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestCapacityOfAnEqualFleetIsProvenWithOneLook(t *testing.T) {
 	b.cloud.Place(fleetOf(green, "r2", 3))
 	parity, err := run[release.Parity](b, activities.Capacity, capacityInput())
 	require.NoError(t, err)
-	require.Equal(t, release.Parity{Fleet: green, Need: 3, Desired: 3, InService: 3}, parity)
+	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 3, Desired: 3, InService: 3}, parity)
 	require.Equal(t, 2, b.cloud.Calls("Fleets.Describe"))
 	for _, name := range []string{blue, green} {
 		f, _ := b.cloud.Fleet(region, name)
@@ -166,6 +166,23 @@ func TestCapacityWithoutACarryingFleetNeedsWhatTheSpecSays(t *testing.T) {
 	parity, err := run[release.Parity](b, activities.Capacity, capacityInput())
 	require.NoError(t, err)
 	require.Equal(t, 2, parity.Need)
+}
+
+func TestCapacityOfAShareGrowsToItsPartOfTheLoad(t *testing.T) {
+	b := newBench(t)
+	b.cloud.Place(fleetOf(blue, "r1", 8))
+	b.cloud.Place(fleetOf(green, "r2", 1))
+	in := capacityInput()
+	in.Least, in.Share = 1, 30
+	parity, err := run[release.Parity](b, activities.Capacity, in)
+	require.NoError(t, err)
+	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 8, Desired: 3, InService: 3}, parity)
+
+	in.Share = 10
+	parity, err = run[release.Parity](b, activities.Capacity, in)
+	require.NoError(t, err)
+	require.Equal(t, 3, parity.InService, "a fleet that is bigger than its share needs is left alone")
+	require.Equal(t, 1, b.cloud.Calls("Fleets.Resize"))
 }
 
 func TestReleaseHoldsTriesEveryFleet(t *testing.T) {

@@ -20,4 +20,9 @@ const (
 	VerifyFleet  = "VerifyFleet"  // Checks
 	WatchFleet   = "WatchFleet"   // Checks
 	Notify       = "Notify"       // Notifier
+	Shrink       = "Shrink"       // Fleets
+	Detach       = "Detach"       // Fleets
+	Attach       = "Attach"       // Fleets
+	Migrate      = "Migrate"      // Migrator
+	MeasureLoad  = "MeasureLoad"  // Traffic
 )

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -28,7 +29,7 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 	}
 	pulse := beat(ctx, "observing")
 	defer pulse.Stop()
-	var seen release.Observed
+	seen := release.Observed{Schema: in.Schema}
 	for _, r := range s.Regions {
 		o, err := observe(ctx, p, r.Name, in.Request.Target())
 		if err != nil {
@@ -44,7 +45,7 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 		return release.Plan{}, acterr.Final(ErrPlan, "%w", err)
 	}
 	pulse.Set("looking for what stands against it")
-	if seen.Doubts, err = preflight(ctx, p.Fleets, s, plan, seen.Reusable); err != nil {
+	if seen.Doubts, err = preflight(ctx, p.Fleets, s, plan, cmp.Or(seen.Reusable, seen.Retained)); err != nil {
 		return release.Plan{}, err
 	}
 	if plan, err = release.MakePlan(in.Request, seen); err != nil {
@@ -56,12 +57,12 @@ func (pl *Planner) MakePlan(ctx context.Context, in PlanInput) (release.Plan, er
 // preflight asks the platform what stands against the fleets of the plan, before
 // anything is baked. What does ends it with ErrPlan, all of it at once; what is in
 // doubt is returned in words.
-func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan release.Plan, reusable *release.Image) (doubts []string, err error) {
+func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan release.Plan, known *release.Image) (doubts []string, err error) {
 	var against []string
 	for _, r := range plan.Regions {
 		findings, err := fleets.Preflight(ctx, platform.FleetSpec{
 			Name: r.Candidate, Region: r.Name, Target: plan.Target, Release: plan.Release, Version: plan.Version,
-			Image: imageIn(r.Name, s, plan, reusable), Instances: r.Capacity, Command: s.Fleet.Command, Environment: s.Fleet.Environment,
+			Image: imageIn(r.Name, s, plan, known), Instances: r.Capacity, Command: s.Fleet.Command, Environment: s.Fleet.Environment,
 			Secrets: s.Fleet.Secrets, HealthPath: s.Fleet.HealthPath, Like: r.Previous, HeldBy: plan.Release,
 		})
 		if err != nil {
@@ -85,9 +86,9 @@ func preflight(ctx context.Context, fleets platform.Fleets, s spec.Spec, plan re
 
 // imageIn is the plan's image as the region knows it; "" where it is baked, or copied
 // from the first region, only later.
-func imageIn(region string, s spec.Spec, plan release.Plan, reusable *release.Image) string {
-	if reusable != nil && reusable.Ref == plan.Image.Ref && reusable.Regions[region] != "" {
-		return reusable.Regions[region]
+func imageIn(region string, s spec.Spec, plan release.Plan, known *release.Image) string {
+	if known != nil && known.Ref == plan.Image.Ref && known.Regions[region] != "" {
+		return known.Regions[region]
 	}
 	if region == s.Regions[0].Name {
 		return plan.Image.Ref
@@ -109,7 +110,7 @@ func observe(ctx context.Context, p platform.Platform, region string, target rel
 }
 
 // observeImage finds the image that exists already: the one the spec names, which
-// must be there, or one baked from the same inputs.
+// must be there, the newest kept one of a version, or one baked from the same inputs.
 func (pl *Planner) observeImage(ctx context.Context, images platform.Images, s spec.Spec, seen *release.Observed) error {
 	if s.Image.Existing != "" {
 		_, err := locate(ctx, images, regionNames(s), s.Image.Existing)
@@ -117,6 +118,16 @@ func (pl *Planner) observeImage(ctx context.Context, images platform.Images, s s
 			return acterr.Final(ErrPlan, "image %s is not on platform %s; bake it, or name one that is there: %w", s.Image.Existing, s.Platform, err)
 		}
 		return err
+	}
+	if version := s.Image.Retained; version != "" {
+		found, err := images.Find(ctx, platform.ImageQuery{Application: s.Application, Version: version})
+		if err != nil {
+			return fmt.Errorf("find the kept image of %s %s: %w", s.Application, version, err)
+		}
+		if len(found) > 0 {
+			seen.Retained = &found[0]
+		}
+		return nil
 	}
 	parent, err := findParent(ctx, images, s)
 	if err != nil {

@@ -21,7 +21,7 @@ type Prover struct {
 // traffic, asks it the checks that go to instances, and removes it again, on success
 // and on failure. What an earlier attempt left is removed first: it may be on its way out.
 // ErrNotReady when it does not come into service in time, ErrNotVerified when the
-// checks do not pass.
+// checks do not pass, ErrNotJudged when they tell nothing.
 func (pr *Prover) ProveImage(ctx context.Context, in ProveInput) (Verified, error) {
 	p, err := pr.Fleets.Platforms.at(in.Place)
 	if err != nil {
@@ -50,15 +50,16 @@ func (pr *Prover) proof(ctx context.Context, in ProveInput) (Verified, error) {
 	}
 	v := in.Verification
 	v.Checks = toInstances(orHealth(v.Checks, in.Spec.HealthPath), in.Spec.HealthPath)
-	return pr.Checks.VerifyFleet(ctx, VerifyInput{Place: in.Place, Fleet: in.Fleet, HealthPath: in.Spec.HealthPath, Verification: v})
+	return pr.Checks.VerifyFleet(ctx, VerifyInput{Place: in.Place, Fleet: in.Fleet, HealthPath: in.Spec.HealthPath, Verification: v, Version: in.Version})
 }
 
-// toInstances leaves out the checks that go through the router, which an instance
-// that stands alone is no part of.
+// toInstances leaves out the checks that go through the route, which an instance that
+// stands alone is no part of, and those that measure what only users' traffic makes.
 func toInstances(checks []spec.Check, healthPath string) []spec.Check {
 	var out []spec.Check
 	for _, c := range checks {
-		if c.HTTP == nil || c.HTTP.Via != spec.ViaRouter {
+		routed := c.HTTP != nil && (c.HTTP.Via == spec.ViaRouter || c.HTTP.Via == spec.ViaListener)
+		if !routed && c.Prometheus == nil && c.CloudWatch == nil {
 			out = append(out, c)
 		}
 	}

@@ -20,6 +20,7 @@ type All struct {
 	Checks       *Checks
 	Notifier     *Notifier
 	Prover       *Prover
+	Migrator     *Migrator
 }
 
 // Registry is what activities are registered with: a worker, or a test environment.
@@ -69,7 +70,12 @@ func (all All) list() []registered {
 		{name: Capacity, run: answers(all.Fleets.Capacity)},
 		{name: ReleaseHolds, run: acts(all.Fleets.ReleaseHolds)},
 		{name: Retire, run: answers(all.Fleets.Retire)},
+		{name: Shrink, run: acts(all.Fleets.Shrink)},
+		{name: Detach, run: answers(all.Fleets.Detach)},
+		{name: Attach, run: acts(all.Fleets.Attach)},
 		{name: ShiftTraffic, run: answers(all.Traffic.ShiftTraffic)},
+		{name: MeasureLoad, run: answers(all.Traffic.MeasureLoad)},
+		{name: Migrate, run: answers(all.Migrator.Migrate)},
 		{name: VerifyFleet, run: answers(all.Checks.VerifyFleet)},
 		{name: WatchFleet, run: answers(all.Checks.WatchFleet)},
 		{name: Notify, run: acts(all.Notifier.Notify)},

@@ -21,7 +21,7 @@ type Retired struct {
 // then not one request for Quiet. Requests in flight get Drain to end. It returns
 // when the platform says that the fleet is not there. ErrStillTraffic when the
 // router gives it a share, or requests still arrive at the end of Within; nothing
-// is removed then.
+// is removed then. A fleet that left the route, or has no instances, is quiet as well.
 func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	p, err := f.Platforms.at(in.Place)
 	if err != nil {
@@ -30,7 +30,7 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	region, out := in.Place.Region, Retired{Fleet: in.Fleet}
 	if _, err := p.Fleets.Describe(ctx, region, in.Fleet); platform.IsNotFound(err) {
 		out.Absent = true
-		if err := noShare(ctx, p.Router, in); err != nil {
+		if err := noShare(ctx, p.Router, "retire", in.Place, in.Fleet); err != nil {
 			return Retired{}, err
 		}
 		if err := p.Fleets.Retire(ctx, region, in.Fleet); err != nil { // who removed it may have left what belongs to it
@@ -40,16 +40,17 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 	} else if err != nil {
 		return Retired{}, fmt.Errorf("retire fleet %s: %w", at(region, in.Fleet), err)
 	}
-	pulse := beat(ctx, "waiting until "+at(region, in.Fleet)+" gets no request")
-	defer pulse.Stop()
 	deadline := time.Now().Add(in.Within.Std())
-	if out.Requests, err = f.drained(ctx, p.Router, in, deadline); err != nil {
+	drain := f.drain("retire", p.Router, in, deadline)
+	pulse := drain.begin(ctx)
+	defer pulse.Stop()
+	if out.Requests, err = drain.prove(ctx); err != nil {
 		return Retired{}, err
 	}
-	if err := noShare(ctx, p.Router, in); err != nil { // the last look before the point of no return
+	if err := noShare(ctx, p.Router, "retire", in.Place, in.Fleet); err != nil { // the last look before the point of no return
 		return Retired{}, err
 	}
-	pulse.Set("removing " + at(region, in.Fleet))
+	pulse.Set(draining{Since: drain.since, Doing: "removing " + at(region, in.Fleet)})
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	err = p.Fleets.Retire(bounded, region, in.Fleet)
@@ -62,90 +63,6 @@ func (f *Fleets) Retire(ctx context.Context, in RetireInput) (Retired, error) {
 		return Retired{}, fmt.Errorf("retire fleet %s: %w", at(region, in.Fleet), err)
 	}
 	return out, f.gone(ctx, p.Fleets, in, deadline)
-}
-
-// noShare reads the shares and refuses a fleet that has one.
-func noShare(ctx context.Context, router platform.Router, in RetireInput) error {
-	weights, err := router.Weights(ctx, in.Place.Region, in.Place.Target)
-	if err != nil {
-		return fmt.Errorf("retire fleet %s: read the shares of traffic: %w", at(in.Place.Region, in.Fleet), err)
-	}
-	if share := weights.Of(in.Fleet); share != 0 {
-		return acterr.Final(ErrStillTraffic, "retire fleet %s: the router gives it %d %% of the traffic (%s); move the traffic first",
-			at(in.Place.Region, in.Fleet), share, weights)
-	}
-	return nil
-}
-
-// drained waits for two readings of the counters at least Quiet apart with no
-// request between them and none in flight. After Drain requests in flight no longer
-// count: their time is over.
-func (f *Fleets) drained(ctx context.Context, router platform.Router, in RetireInput, deadline time.Time) (release.Requests, error) {
-	if err := noShare(ctx, router, in); err != nil {
-		return release.Requests{}, err
-	}
-	// Counters may lag by minutes: only what was counted up to a moment after this one
-	// tells of the time without a share.
-	without := time.Now()
-	quiet := in.Quiet.Std()
-	patience := time.Now().Add(max(in.Drain.Std(), quiet))
-	var first release.Requests
-	for n := 0; ; n++ {
-		now, err := counters(ctx, router, in)
-		switch {
-		case err != nil && (acterr.Permanent(err) || ctx.Err() != nil):
-			return release.Requests{}, err
-		case err != nil: // no evidence: look again
-		case now.At.Before(without):
-		case first.At.IsZero() || now.Total != first.Total:
-			first = now // a request came: the quiet time begins anew
-		default:
-			judged := now
-			if time.Now().After(patience) {
-				judged.InFlight = 0
-			}
-			if release.Drained(first, judged, quiet) {
-				return now, nil
-			}
-		}
-		if !time.Now().Before(deadline) {
-			if err == nil && first.At.IsZero() {
-				err = fmt.Errorf("the counters tell only of the time up to %s", now.At.UTC().Format(time.RFC3339))
-			}
-			return release.Requests{}, stillTraffic(in, now, err)
-		}
-		if err := pause(ctx, f.quietPause(n, quiet)); err != nil {
-			return release.Requests{}, err
-		}
-	}
-}
-
-// quietPause is at most a quarter of the quiet time, so that proof is not late.
-func (f *Fleets) quietPause(n int, quiet time.Duration) time.Duration {
-	return min(f.Poll.next(n), max(quiet/4, time.Millisecond))
-}
-
-func stillTraffic(in RetireInput, now release.Requests, err error) error {
-	if err != nil {
-		return fmt.Errorf("retire fleet %s: no proof within %s that its traffic is gone: %w", at(in.Place.Region, in.Fleet), in.Within, err)
-	}
-	return acterr.Final(ErrStillTraffic, "retire fleet %s: at weight 0 it still gets requests after %s (%d counted, %d in flight); look for clients that go around the router",
-		at(in.Place.Region, in.Fleet), in.Within, now.Total, now.InFlight)
-}
-
-// counters reads what the router counted for the fleet. A fleet that the router
-// does not know has counted nothing.
-func counters(ctx context.Context, router platform.Router, in RetireInput) (release.Requests, error) {
-	all, err := router.Requests(ctx, in.Place.Region, in.Place.Target)
-	if err != nil {
-		return release.Requests{}, fmt.Errorf("retire fleet %s: read the request counters: %w", at(in.Place.Region, in.Fleet), err)
-	}
-	for _, r := range all {
-		if r.Fleet == in.Fleet {
-			return r, nil
-		}
-	}
-	return release.Requests{Fleet: in.Fleet, At: time.Now().UTC()}, nil
 }
 
 // gone waits until the platform says that the fleet is not there: only then may it

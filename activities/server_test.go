@@ -167,7 +167,7 @@ func environment(ctx workflow.Context, in release.EnvironmentInput) error {
 		}),
 		workflow.SetUpdateHandler(ctx, release.UpdateReport, func(ctx workflow.Context, r release.ReportRequest) error {
 			state.Runs++ // counts the reports that came through
-			state.Report(r.ID, r.Version, r.Outcome, r.Regions, workflow.Now(ctx))
+			state.Report(r, workflow.Now(ctx))
 			return nil
 		}))
 	if err != nil {

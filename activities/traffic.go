@@ -8,6 +8,7 @@ import (
 
 	"github.com/switchyard/switchyard/activities/acterr"
 	"github.com/switchyard/switchyard/platform"
+	"github.com/switchyard/switchyard/release/spec"
 )
 
 // Traffic moves shares of traffic between fleets.
@@ -51,5 +52,10 @@ func (t *Traffic) ShiftTraffic(ctx context.Context, in ShiftInput) (Shift, error
 	if err != nil {
 		requests = nil
 	}
-	return Shift{Weights: seen, Requests: requests, At: read}, nil
+	out := Shift{Weights: seen, Requests: requests, At: read}
+	// Traffic has moved whether or not this can be read: not known is as if there were none.
+	if traits, err := router.Traits(ctx, region, target); err == nil {
+		out.SlowStart = spec.Duration(traits.SlowStart)
+	}
+	return out, nil
 }

@@ -67,25 +67,26 @@ func (c *Checks) look(ctx context.Context, p platform.Platform, in WatchInput, m
 		return seen{}, ctx.Err() // what was read while being cancelled is worth nothing
 	}
 	now := c.now()
-	verdict := release.Worst(view.results)
-	breach := or(in.Soak.Breach, spec.Duration(defaultBreach)).Std()
-	watched, breached := memory.Look(verdict, breach, now)
-	watched.Last = view.last
+	watched, breached := view.memory.Look(view.felt(now), breach(in), now)
 	view.notice(ctx, p, in, &watched)
 	s := seen{Watch: Watch{
-		Results: view.results, Watched: watched, Readiness: view.readiness, Counts: view.counts, Weights: view.weights,
+		Results: view.results, Compared: view.compared, Watched: watched, Readiness: view.readiness, Counts: view.counts, Weights: view.weights,
 		Noticed: view.noticed,
 	}}
-	decide(&s, in, view, verdict, breached, now)
+	decide(&s, in, view, breached, now)
 	return s, nil
 }
 
+func breach(in WatchInput) time.Duration {
+	return or(in.Soak.Breach, spec.Duration(defaultBreach)).Std()
+}
+
 // decide fills in why the watch ends, if it does, else when to look again.
-func decide(s *seen, in WatchInput, view view, verdict release.Verdict, breached bool, now time.Time) {
-	w := s.Watched
-	told := !in.Before.Unknown.IsZero() && in.Before.Unknown.Equal(w.Unknown)
-	doubt := max(doubtLooks*in.Soak.Interval.Std(), leastDoubt)
-	doubtful := !w.Unknown.IsZero() && now.Sub(w.Unknown) >= doubt
+func decide(s *seen, in WatchInput, view *view, breached bool, now time.Time) {
+	w, verdict := s.Watched, release.Worst(view.results)
+	doubted := !in.Before.Unknown.IsZero()
+	told := doubted && in.Before.Unknown.Equal(w.Unknown)
+	doubtful := !w.Unknown.IsZero() && now.Sub(w.Unknown) >= patience(in)
 	switch {
 	case breached:
 		s.Why = WatchBreach
@@ -109,15 +110,36 @@ func decide(s *seen, in WatchInput, view view, verdict release.Verdict, breached
 	case !in.Until.IsZero() && !now.Before(in.Until) && verdict == release.Pass:
 		s.Why = WatchDone
 		s.Reason = fmt.Sprintf("watched until %s, the last look was good", in.Until.UTC().Format(time.RFC3339))
+	case doubted && w.Unknown.IsZero():
+		s.Why = WatchCertain
+		s.Reason = fmt.Sprintf("it can be told again how %s does: %s", at(in.Place.Region, in.Fleet), verdict)
 	}
 	switch {
 	case s.Why == "":
 		s.Reason = fmt.Sprintf("look %d: %s; %s", w.Looks, verdict, clip(evidence(view.results), maxValue))
 		s.again = nextLook(in, w, now)
-	case s.Why != WatchUnknown && !told:
+	case s.Why == WatchUnknown || s.Why == WatchCertain || told:
+	case doubted && w.Unknown.IsZero():
+		s.Watched.Unknown = in.Before.Unknown // that the doubt is over was not told: the next watch does
+	default:
 		// Doubt that carries over has been told. This has not: it counts anew.
 		s.Watched.Unknown = time.Time{}
 	}
+}
+
+// patience is how long doubt may last before it is told of: longer than a check needs
+// for its answers in a row, or a comparison for its samples.
+func patience(in WatchInput) time.Duration {
+	longest := max(doubtLooks*interval(in), leastDoubt)
+	for _, c := range in.Checks {
+		longest = max(longest, time.Duration(c.Passes+c.Failures)*max(c.Interval.Std(), interval(in)))
+	}
+	if in.Analysis != nil {
+		for _, c := range in.Analysis.Compare {
+			longest = max(longest, time.Duration(c.MinSamples)*interval(in))
+		}
+	}
+	return longest
 }
 
 // known is the readiness the workflow knows; it takes a rollback for possible until
@@ -126,14 +148,22 @@ func known(in WatchInput) bool {
 	return in.Known.At.IsZero() || in.Known.Ready
 }
 
+// interval is the time between two looks.
+func interval(in WatchInput) time.Duration {
+	every := in.Soak.Interval.Std()
+	if in.Analysis != nil && in.Analysis.Interval > 0 && (every == 0 || in.Analysis.Interval.Std() < every) {
+		every = in.Analysis.Interval.Std()
+	}
+	return max(every, minLook/2)
+}
+
 // nextLook is the interval; sooner while a failure goes on, so that a breach is
 // seen when it happens, and sooner when the watch ends before.
 func nextLook(in WatchInput, w release.Watched, now time.Time) time.Duration {
-	wait := max(in.Soak.Interval.Std(), minLook/2)
+	wait := interval(in)
 	if !w.BadSince.IsZero() {
-		breach := or(in.Soak.Breach, spec.Duration(defaultBreach)).Std()
-		wait = min(wait, max(breach/4, minLook))
-		if left := w.BadSince.Add(breach).Sub(now); left > 0 {
+		wait = min(wait, max(breach(in)/4, minLook))
+		if left := w.BadSince.Add(breach(in)).Sub(now); left > 0 {
 			wait = min(wait, max(left, minLook/4))
 		}
 	}
@@ -141,147 +171,4 @@ func nextLook(in WatchInput, w release.Watched, now time.Time) time.Duration {
 		wait = min(wait, max(left, minLook/4))
 	}
 	return wait
-}
-
-// view is everything one look reads.
-type view struct {
-	results       []release.Result
-	last          release.Requests // from which the next look counts
-	weights       release.Weights
-	weightsRead   bool
-	readiness     release.Readiness
-	readinessRead bool
-	counts        release.Counts
-	fleets        release.Seen
-	unread        bool     // a fleet could not be read
-	gone          bool     // the candidate is certainly not there, so its share goes to nobody
-	noticed       []string // what is not as the release left it
-	noticedRead   bool
-}
-
-// view reads the candidate, its answers, its errors, the shares and the previous
-// fleet. Whatever can't be read becomes an inconclusive result.
-func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, memory release.Watched) view {
-	v := view{last: memory.Last, counts: release.Counts{At: c.now()}}
-	region, target := in.Place.Region, in.Place.Target
-	candidate, err := p.Fleets.Describe(ctx, region, in.Fleet)
-	need := in.Least
-	switch {
-	case platform.IsNotFound(err):
-		v.gone = true
-		v.add(release.Result{Check: "instances", Verdict: release.Fail, Value: "the fleet is not there", Bound: "a fleet", At: c.now()})
-	case err != nil:
-		v.unread = true
-		v.add(unread("instances", err))
-	default:
-		v.fleets.Candidate = &candidate
-		v.counts.Candidate = candidate.InService()
-		need = max(need, min(candidate.InService(), candidate.Desired))
-		v.add(enough(candidate, min(in.Least, candidate.Desired))) // one that somebody made smaller is told of, and no failure
-		who := subject{place: in.Place, fleet: in.Fleet, checks: orHealth(in.Checks, in.HealthPath), instances: inService(candidate)}
-		v.results = append(v.results, c.ask(ctx, p, who)...)
-	}
-	v.countErrors(ctx, p, in, memory, c.now())
-	if v.weights, err = p.Router.Weights(ctx, region, target); err != nil {
-		v.add(unread("traffic", err))
-	}
-	v.weightsRead = err == nil
-	v.previous(ctx, p, in, need, c.now())
-	return v
-}
-
-func (v *view) add(r release.Result) { v.results = append(v.results, r) }
-
-// countErrors judges the requests since the last judged reading. As long as there
-// are too few to tell they add up from look to look. While a failure goes on looks
-// follow each other faster than the interval: a few good answers in a short time
-// are then no proof that it is over.
-func (v *view) countErrors(ctx context.Context, p platform.Platform, in WatchInput, memory release.Watched, at time.Time) {
-	all, err := p.Router.Requests(ctx, in.Place.Region, in.Place.Target)
-	if err != nil {
-		v.add(unread("error-rate", err))
-		return
-	}
-	var now release.Requests
-	for _, r := range all {
-		if r.Fleet == in.Fleet {
-			now = r
-		}
-	}
-	if now.At.Before(in.Since) {
-		v.last = memory.Last
-		v.add(release.Result{Check: "error-rate", Verdict: release.Inconclusive, At: at, Bound: "counts of the time since the switch",
-			Value: "the counts reach up to " + now.At.UTC().Format(time.RFC3339)})
-		return
-	}
-	before := memory.Last
-	if before.At.IsZero() {
-		before = in.Baseline
-	}
-	least := or(in.Soak.MinRequests, 20)
-	r := release.ErrorRate(before, now, or(in.Soak.MaxErrorRate, 1).Fraction(), least)
-	anew := now.At.After(before.At) && now.Total >= before.Total && now.Errors >= before.Errors
-	few := anew && now.Total-before.Total < uint64(max(1, least))
-	early := !memory.BadSince.IsZero() && now.At.Sub(before.At) < in.Soak.Interval.Std()
-	switch {
-	case few && (early || r.Verdict == release.Inconclusive):
-		r.Verdict = release.Inconclusive
-		v.last = before
-	case !now.At.IsZero():
-		v.last = now
-	}
-	v.add(r)
-}
-
-// previous judges whether a rollback would work. A read that failed is no
-// evidence: what was known stays, and the look is inconclusive.
-func (v *view) previous(ctx context.Context, p platform.Platform, in WatchInput, need int, now time.Time) {
-	if in.Previous == "" {
-		return
-	}
-	fleet, err := p.Fleets.Describe(ctx, in.Place.Region, in.Previous)
-	switch {
-	case platform.IsNotFound(err):
-		v.readiness = release.JudgeReadiness(nil, need, fmt.Sprintf("the previous fleet %s is not there", in.Previous), now)
-	case err != nil:
-		v.unread = true
-		v.readiness = in.Known
-		v.add(unread("readiness", err))
-		return
-	default:
-		v.fleets.Previous = &fleet
-		v.counts.Previous = fleet.InService()
-		v.readiness = release.JudgeReadiness(&fleet, need, "", now)
-	}
-	v.readinessRead = true
-}
-
-// notice compares what is there with what the release left. What can't be read is no
-// evidence: what was noticed before then stays as it was.
-func (v *view) notice(ctx context.Context, p platform.Platform, in WatchInput, memory *release.Watched) {
-	if v.unread {
-		return
-	}
-	*memory = memory.Short(v.fleets.Candidate)
-	v.fleets.Made, v.fleets.Missing = in.Least, memory.Missing
-	for _, f := range []*release.Fleet{v.fleets.Candidate, v.fleets.Previous} {
-		if f == nil || f.Image == "" {
-			continue
-		}
-		_, err := p.Images.Get(ctx, in.Place.Region, f.Image)
-		switch {
-		case platform.IsNotFound(err):
-			v.fleets.ImagesGone = append(v.fleets.ImagesGone, f.Image)
-		case err != nil:
-			return
-		}
-	}
-	v.noticed, v.noticedRead = release.Irregularities(v.fleets), true
-}
-
-func or[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
 }

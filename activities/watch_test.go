@@ -227,7 +227,9 @@ func TestWatchThatCannotSeeSaysSoOnce(t *testing.T) {
 func TestWatchSaysAgainThatItCannotSeeAfterItSawBetween(t *testing.T) {
 	w := newWatcher(t)
 	w.in.Before.Unknown = w.now.Add(-time.Hour)
-	w.look() // sees: the doubt is over
+	out, _ := w.look()
+	require.Equal(t, activities.WatchCertain, out.Why, "that the doubt is over is told")
+	w.in.Before, w.memory = out.Watched, nil
 	w.cloud.Fail("Router.Weights", fakeplatform.Fault{Err: fakeplatform.Throttled, Times: -1})
 	require.Equal(t, activities.WatchUnknown, w.until().Why)
 }

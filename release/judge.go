@@ -19,8 +19,9 @@ const (
 type Result struct {
 	Check   string    `json:"check"`
 	Verdict Verdict   `json:"verdict"`
-	Value   string    `json:"value"` // what was seen
-	Bound   string    `json:"bound"` // what it had to be
+	Value   string    `json:"value"`          // what was seen
+	Bound   string    `json:"bound"`          // what it had to be
+	Link    string    `json:"link,omitempty"` // where a person can look at it
 	At      time.Time `json:"at"`
 }
 
@@ -99,8 +100,22 @@ type Watched struct {
 	Unknown  time.Time `json:"unknown,omitzero"`  // since when looks have been inconclusive
 	Last     Requests  `json:"last,omitzero"`
 	Looks    int       `json:"looks"`
-	Bad      int       `json:"bad"`               // looks that failed, in all
-	Missing  int       `json:"missing,omitempty"` // looks in a row with fewer instances in service than desired
+	Bad      int       `json:"bad"`                // looks that failed, in all
+	Missing  int       `json:"missing,omitempty"`  // looks in a row with fewer instances in service than desired
+	Tracks   Tracks    `json:"tracks,omitempty"`   // what is remembered of each check
+	Moved    time.Time `json:"moved,omitzero"`     // when the share was moved that the samples are of
+	Samples  []Samples `json:"samples,omitempty"`  // of the comparisons, since the share was moved
+	Sampled  []Sampled `json:"sampled,omitempty"`  // up to where they reach
+	Proven   time.Time `json:"proven,omitzero"`    // when it was last proven in full whether a rollback would work
+	Unproven string    `json:"unproven,omitempty"` // what that proof found to stand against it
+}
+
+// Sampled is up to where the samples of one comparison reach.
+type Sampled struct {
+	Name      string    `json:"name"`
+	Until     time.Time `json:"until,omitzero"`
+	Candidate Requests  `json:"candidate,omitzero"` // the counters that the next share of errors counts from
+	Live      Requests  `json:"live,omitzero"`
 }
 
 // Look takes one more look into the watch. It says whether failure has lasted for
@@ -147,10 +162,22 @@ func JudgeReadiness(previous *Fleet, need int, why string, now time.Time) Readin
 	return Readiness{Ready: true, At: now}
 }
 
+// Unless takes in what else stands against a rollback, in words; "" is nothing.
+func (r Readiness) Unless(why string) Readiness {
+	switch {
+	case why == "":
+		return r
+	case r.Why != "":
+		why = r.Why + "; " + why
+	}
+	return Readiness{Why: why, At: r.At}
+}
+
 // Parity is the capacity of a fleet measured against what the load needs.
 type Parity struct {
 	Fleet     string   `json:"fleet"`
-	Need      int      `json:"need"`
+	Need      int      `json:"need"`           // instances for the share that the fleet is to take
+	Load      int      `json:"load,omitempty"` // instances for all of the load
 	Desired   int      `json:"desired"`
 	InService int      `json:"inService"`
 	Notices   []string `json:"notices,omitempty"` // what somebody else changed, in words
@@ -159,14 +186,22 @@ type Parity struct {
 // Enough says whether the fleet can take the traffic.
 func (p Parity) Enough() bool { return p.InService > 0 && p.InService >= p.Need }
 
-// JudgeParity measures fleet against the fleet that carries the load now (nil when
-// none does) and the least the spec asks for.
-func JudgeParity(fleet Fleet, carrying *Fleet, least int) Parity {
-	need := least
-	if carrying != nil {
-		need = max(need, carrying.InService())
+// JudgeParity measures fleet against the percent of the load that it is to take, of the
+// fleet that carries the load now (nil when none does), and the least the spec asks for,
+// rounded up. A share of 0, or above 100, is all of the load.
+func JudgeParity(fleet Fleet, carrying *Fleet, least, share int) Parity {
+	if share <= 0 || share > 100 {
+		share = 100
 	}
-	return Parity{Fleet: fleet.Name, Need: need, Desired: fleet.Desired, InService: fleet.InService()}
+	load := 0
+	if carrying != nil {
+		load = carrying.InService()
+	}
+	need := max(least, (load*share+99)/100)
+	if least > 0 { // the smallest load of which the share needs the least
+		load = max(load, (least-1)*100/share+1)
+	}
+	return Parity{Fleet: fleet.Name, Need: need, Load: load, Desired: fleet.Desired, InService: fleet.InService()}
 }
 
 // ShrunkBy says in words that somebody made a fleet smaller than the release left it.

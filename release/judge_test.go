@@ -2,6 +2,7 @@ package release_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -218,10 +219,57 @@ func TestParity(t *testing.T) {
 		{"as much as the live fleet", fleetOf(up, up, up), ptr(fleetOf(up, up, up)), 2, true},
 		{"the live fleet is ill: the spec's least holds", fleetOf(up), ptr(fleetOf(coming)), 2, false},
 	} {
-		assert.Equal(t, c.enough, release.JudgeParity(c.fleet, c.carrying, c.least).Enough(), c.name)
+		assert.Equal(t, c.enough, release.JudgeParity(c.fleet, c.carrying, c.least, 0).Enough(), c.name)
 	}
-	assert.Equal(t, release.Parity{Fleet: "f", Need: 3, Desired: 2, InService: 1},
-		release.JudgeParity(fleetOf(up, coming), ptr(fleetOf(up, up, up)), 1))
+	assert.Equal(t, release.Parity{Fleet: "f", Need: 3, Load: 3, Desired: 2, InService: 1},
+		release.JudgeParity(fleetOf(up, coming), ptr(fleetOf(up, up, up)), 1, 0))
+}
+
+func TestParityOfAShare(t *testing.T) {
+	up := release.InstanceInService
+	ten := fleetOf(up, up, up, up, up, up, up, up, up, up)
+	for _, c := range []struct {
+		name         string
+		carrying     *release.Fleet
+		least, share int
+		need, load   int
+	}{
+		{"all of it", &ten, 1, 100, 10, 10},
+		{"no share said is all of it", &ten, 1, 0, 10, 10},
+		{"more than there is", &ten, 1, 140, 10, 10},
+		{"a part", &ten, 1, 20, 2, 10},
+		{"a part, rounded up", &ten, 1, 21, 3, 10},
+		{"the smallest share needs one", &ten, 0, 1, 1, 10},
+		{"the least holds", &ten, 4, 20, 4, 16},
+		{"nobody carries", nil, 3, 50, 3, 5},
+		{"nobody carries and nothing is asked for", nil, 0, 50, 0, 0},
+	} {
+		p := release.JudgeParity(fleetOf(up), c.carrying, c.least, c.share)
+		assert.Equal(t, [2]int{c.need, c.load}, [2]int{p.Need, p.Load}, c.name)
+	}
+	big := release.JudgeParity(ten, ptr(fleetOf(up, up)), 1, 50)
+	assert.True(t, big.Enough(), "a fleet that is bigger than it has to be")
+}
+
+// All of the load needs no less than any share of it, and the need is its share of the load.
+func TestAShareOfTheLoadIsWhatItNeeds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		carrying := fleetOf(slices.Repeat([]release.InstanceState{release.InstanceInService}, rapid.IntRange(0, 60).Draw(t, "carrying"))...)
+		least := rapid.IntRange(0, 60).Draw(t, "least")
+		share := rapid.IntRange(1, 100).Draw(t, "share")
+		p := release.JudgeParity(fleetOf(), &carrying, least, share)
+		require.GreaterOrEqual(t, p.Load, p.Need)
+		require.GreaterOrEqual(t, p.Need, least)
+		require.GreaterOrEqual(t, p.Need*100, p.Load*share, "never less than its part")
+		require.Less(t, (p.Need-1)*100, max(1, p.Load*share), "and no more than a part of an instance")
+	})
+}
+
+func TestWhatElseStandsAgainstARollback(t *testing.T) {
+	ready := release.Readiness{Ready: true, At: t0}
+	assert.Equal(t, ready, ready.Unless(""))
+	assert.Equal(t, release.Readiness{Why: "no quota", At: t0}, ready.Unless("no quota"))
+	assert.Equal(t, release.Readiness{Why: "too small; no quota", At: t0}, release.Readiness{Why: "too small", At: t0}.Unless("no quota"))
 }
 
 func TestDrained(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	sdk "go.temporal.io/sdk/worker"
 
 	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/activities/ask"
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/workflows"
 )
@@ -108,7 +109,8 @@ func withDefaults(o Options) (Options, error) {
 }
 
 func (o Options) activities(c client.Client) activities.All {
-	fleets, checks := &activities.Fleets{Platforms: o.Platforms}, &activities.Checks{Platforms: o.Platforms}
+	fleets := &activities.Fleets{Platforms: o.Platforms}
+	checks := &activities.Checks{Platforms: o.Platforms, Asker: &ask.Asker{Temporal: c, TaskQueue: o.TaskQueue}}
 	return activities.All{
 		Environments: &activities.Environments{Client: c, TaskQueue: o.TaskQueue},
 		Planner:      &activities.Planner{Platforms: o.Platforms, Bakery: o.Bakery},
@@ -118,6 +120,7 @@ func (o Options) activities(c client.Client) activities.All {
 		Checks:       checks,
 		Prover:       &activities.Prover{Fleets: fleets, Checks: checks},
 		Notifier:     &activities.Notifier{},
+		Migrator:     &activities.Migrator{Temporal: c},
 	}
 }
 

@@ -20,10 +20,16 @@ type Cloud struct {
 	ImageRoot  string             // answer of Images.Root
 	Now        func() time.Time   // clock of the counters
 
+	Readiness []platform.Finding          // what stands against giving a fleet traffic again
+	Traits    platform.Traits             // of every route
+	Alarms    map[string]platform.Alarm   // by name
+	Metrics   map[string]platform.Reading // by name
+
 	mu       sync.Mutex
 	fleets   map[string]*fleet // by region/name
 	weights  map[string]release.Weights
 	requests map[string]map[string]release.Requests // by region/target, then fleet
+	loads    map[string][]release.Load              // by region/target
 	images   map[string]*image
 	removed  map[string]bool // images that fleets run and that are gone
 	faults   map[string][]*Fault
@@ -33,11 +39,12 @@ type Cloud struct {
 
 type fleet struct {
 	release.Fleet
-	spec  platform.FleetSpec
-	reads int
-	stuck string // reason for which instances never get in service
-	left  int    // reads that still see the fleet after it was retired
-	going bool
+	spec     platform.FleetSpec
+	reads    int
+	stuck    string // reason for which instances never get in service
+	left     int    // reads that still see the fleet after it was retired
+	going    bool
+	detached bool // taken out of the route
 }
 
 type image struct {
@@ -58,13 +65,13 @@ func New() *Cloud {
 	return &Cloud{
 		Now:    func() time.Time { return time.Now().UTC() },
 		fleets: map[string]*fleet{}, weights: map[string]release.Weights{}, requests: map[string]map[string]release.Requests{},
-		removed: map[string]bool{}, images: map[string]*image{}, faults: map[string][]*Fault{}, calls: map[string]int{},
+		loads: map[string][]release.Load{}, removed: map[string]bool{}, images: map[string]*image{}, faults: map[string][]*Fault{}, calls: map[string]int{},
 	}
 }
 
 // Platform is the cloud behind the ports.
 func (c *Cloud) Platform(name string) platform.Platform {
-	return platform.Platform{Name: name, Images: images{c}, Fleets: fleets{c}, Router: router{c}}
+	return platform.Platform{Name: name, Images: images{c}, Fleets: fleets{c}, Router: router{c}, Meters: meters{c}}
 }
 
 // Fault is one way of failing.
