@@ -22,9 +22,11 @@ import (
 )
 
 // load sends requests until stopped: half of the senders keep connections, half open
-// a new one per request, and one in four requests is a POST when posts is set.
+// a new one per request, and one in four requests is a POST when posts is set. A
+// request lasts up to four times slow.
 type load struct {
 	posts    bool
+	slow     time.Duration
 	stop     context.CancelFunc
 	wait     sync.WaitGroup
 	total    atomic.Int64
@@ -35,8 +37,12 @@ type load struct {
 }
 
 func startLoad(url string, senders int, posts bool) *load {
+	return startSlowLoad(url, senders, posts, time.Millisecond)
+}
+
+func startSlowLoad(url string, senders int, posts bool, slow time.Duration) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{posts: posts, stop: stop, versions: map[string]int{}}
+	l := &load{posts: posts, slow: slow, stop: stop, versions: map[string]int{}}
 	for n := range senders {
 		client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: n%2 == 1}}
 		l.wait.Go(func() {
@@ -62,7 +68,7 @@ func (l *load) send(client *http.Client, url string, k int) {
 	if l.posts && k%4 == 0 {
 		method, body = http.MethodPost, strings.NewReader("order")
 	}
-	req, _ := http.NewRequest(method, url+"/?ms="+strconv.Itoa(k%5), body)
+	req, _ := http.NewRequest(method, url+"/?ms="+strconv.Itoa(k%5*int(l.slow.Milliseconds())), body)
 	res, err := client.Do(req)
 	if err == nil {
 		var a platformtest.Answer
