@@ -35,7 +35,7 @@ func aSpec(gates ...spec.Gate) spec.Spec {
 		Verification: spec.Verification{Consecutive: 2},
 		Gates:        gates,
 		Soak:         spec.Soak{Duration: ptr(spec.Duration(24 * time.Hour)), Interval: spec.Duration(time.Minute)},
-		Decommission: spec.Decommission{Adopted: spec.Keep},
+		Decommission: spec.Decommission{Quiet: spec.Duration(10 * time.Second), Adopted: spec.Keep},
 		Retention:    spec.Retention{Images: 5, Candidate: spec.Remove},
 	}
 }
@@ -73,8 +73,9 @@ func aPlan(t require.TestingT, r release.Request) release.Plan {
 // way leads through the forward path, and into the ways back, to each phase.
 func way(p release.Phase) []release.Phase {
 	forward := []release.Phase{
-		release.PhaseAdmitted, release.PhaseBake, release.PhaseProvision, release.PhaseVerify, release.PhaseGate,
-		release.PhaseSwitch, release.PhaseWatch, release.PhaseSoak, release.PhaseWindow, release.PhaseDecommission, release.PhaseCompleted,
+		release.PhaseAdmitted, release.PhaseBake, release.PhaseExpand, release.PhaseProvision, release.PhaseVerify, release.PhaseGate,
+		release.PhaseSwitch, release.PhaseWatch, release.PhaseSoak, release.PhaseWindow, release.PhaseStop, release.PhaseDecommission,
+		release.PhaseContract, release.PhaseCompleted,
 	}
 	switch p {
 	case release.PhaseRequested:
@@ -86,9 +87,9 @@ func way(p release.Phase) []release.Phase {
 	case release.PhaseRejected, release.PhaseAborted, release.PhaseFailed:
 		return []release.Phase{release.PhaseAdmitted, release.PhaseCleanUp, p}
 	case release.PhaseRollback:
-		return append(append([]release.Phase{}, forward[:8]...), p)
+		return append(append([]release.Phase{}, forward[:9]...), p)
 	case release.PhaseRolledBack:
-		return append(append([]release.Phase{}, forward[:8]...), release.PhaseRollback, p)
+		return append(append([]release.Phase{}, forward[:9]...), release.PhaseRollback, p)
 	}
 	for i, f := range forward {
 		if f == p {

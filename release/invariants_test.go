@@ -24,17 +24,18 @@ import (
 //     service, never by what is desired.
 //  3. A rollback works until the point of no return. TestAReleaseUnderAnyOrders,
 //     TestEveryWayOutIsLegal, TestOrdersInEveryPhase, TestManyOrdersNeverBlockTheWayOut;
-//     TestReadiness for the proof during the soak.
+//     TestReadiness for the proof during the soak; TestPlansBelowTheFloorAreRefused for
+//     what a contracted database does not carry; TestAnUnattendedReleaseEnds.
 //  4. Nothing is terminated under traffic. TestDrained.
 //     TestNothingIsTakenAwayWithoutEveryApproval: the decommission comes after soak
 //     and window only, and nothing leads back from it.
 //  5. The ledger. TestLedger: a line is never removed, what may exist is open.
-//  6. One holder per target. TestOneHolderFirstComeFirstServed.
+//  6. One holder per target. TestOneHolderFirstComeFirstServed, TestNothingBeginsInAFreeze.
 //  7. Repeating has no other effect. TestTheSameIDIsTheSameOrder,
 //     TestAnIDNeverSwallowsAnotherOrder, TestOneHolderFirstComeFirstServed (lost
 //     answers), TestLedger, TestTheDigestKnowsEveryChange (same input, same plan).
 //  8. Unknown is never good. TestErrorRate, TestWorst, TestWatching, TestReadiness,
-//     TestDrained, TestWhatIsNotPlanned, TestGatesFailClosed.
+//     TestDrained, TestWhatIsNotPlanned, TestGatesFailClosed, TestCurvesWithoutAWindow.
 //  9. Secrets. Nothing here: plans and states hold what the spec holds, which is
 //     references; release/spec refuses anything else.
 //  10. Changes out of band. TestWhatIsNotPlanned: split traffic and unknown live
@@ -54,6 +55,7 @@ func TestAReleaseUnderAnyOrders(t *testing.T) {
 		}
 		fresh := release.NewState(r, t0)
 		s := &fresh
+		s.Freezes = []release.Freeze{freezeOf("fair", 0, 2*time.Hour)}
 		now := t0
 		for step := 0; !s.Phase.Ended(); step++ {
 			if step == 200 {
@@ -107,6 +109,9 @@ func sendAnything(t *rapid.T, s *release.State, now time.Time) {
 		o.Plan = rapid.SampledFrom([]string{s.Plan.Digest, s.Plan.Digest, "sha256:000000000000"}).Draw(t, "plan")
 	case release.OrderExtendSoak:
 		o.For = spec.Duration(rapid.Int64Range(-1, int64(100*time.Hour)).Draw(t, "for"))
+	case release.OrderOverride:
+		o.Gate = rapid.SampledFrom(append(release.Overridable(), "", "nope")).Draw(t, "what")
+		o.Comment = rapid.SampledFrom([]string{"needed", ""}).Draw(t, "reason")
 	case release.OrderAbort, release.OrderReject, release.OrderRollback:
 		if !seldom(t) {
 			return
@@ -134,6 +139,11 @@ func sendAnything(t *rapid.T, s *release.State, now time.Time) {
 			require.NotEqual(t, "ada", a.By, "four eyes")
 			require.Equal(t, s.Plan.Digest, a.Plan)
 		}
+	}
+	for i, v := range s.Overrides {
+		require.NotEmpty(t, v.Comment, "no override without a reason")
+		require.Contains(t, release.Overridable(), v.What)
+		require.False(t, v.What != release.OverrideAnalysis && slices.ContainsFunc(s.Overrides[:i], func(o release.Override) bool { return o.What == v.What }))
 	}
 	require.LessOrEqual(t, s.Soak.Extended, release.MaxSoakExtension)
 	require.False(t, s.Soak.End.Before(s.Soak.Start))
@@ -203,11 +213,14 @@ func TestNothingIsSwitchedUnverified(t *testing.T) {
 	require.Equal(t, []release.Phase{release.PhaseVerify, release.PhaseGate}, comesFrom(release.PhaseSwitch))
 	require.Equal(t, []release.Phase{release.PhaseVerify}, comesFrom(release.PhaseGate))
 	require.Equal(t, []release.Phase{release.PhaseProvision}, comesFrom(release.PhaseVerify))
-	require.Equal(t, []release.Phase{release.PhaseBake, release.PhaseWatch}, comesFrom(release.PhaseProvision), "the next wave begins with a provision of its own")
+	require.Equal(t, []release.Phase{release.PhaseBake, release.PhaseExpand, release.PhaseWatch}, comesFrom(release.PhaseProvision), "the next wave begins with a provision of its own")
 }
 
 func TestNothingIsTakenAwayWithoutEveryApproval(t *testing.T) {
-	require.Equal(t, []release.Phase{release.PhaseWindow}, comesFrom(release.PhaseDecommission))
+	require.Equal(t, []release.Phase{release.PhaseWatch, release.PhaseSoak, release.PhaseWindow, release.PhaseStop}, comesFrom(release.PhaseDecommission),
+		"without a stop nothing is taken away: there is nothing, or the dead man ends the release")
+	require.Equal(t, []release.Phase{release.PhaseWindow}, comesFrom(release.PhaseStop))
+	require.Equal(t, []release.Phase{release.PhaseDecommission}, comesFrom(release.PhaseContract), "older builds are gone before the database is contracted")
 	require.Equal(t, []release.Phase{release.PhaseSoak}, comesFrom(release.PhaseWindow))
 	require.Equal(t, []release.Phase{release.PhaseWatch}, comesFrom(release.PhaseSoak))
 	require.False(t, slices.Contains(comesFrom(release.PhaseRollback), release.PhaseDecommission))

@@ -1,14 +1,9 @@
 package release
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/switchyard/switchyard/release/spec"
 )
@@ -27,6 +22,7 @@ const (
 	OrderAbort      OrderKind = "abort"
 	OrderExtendSoak OrderKind = "extend-soak"
 	OrderFinishSoak OrderKind = "finish-soak"
+	OrderOverride   OrderKind = "override"
 )
 
 // OrderKinds lists every order with what it does, in words for the Temporal UI.
@@ -40,6 +36,7 @@ func OrderKinds() []OrderHelp {
 		{OrderAbort, `Ends the release before traffic moves and removes the candidate. Body: {"by": "you", "comment": "why"}`},
 		{OrderExtendSoak, `Makes the soak longer. Body: {"by": "you", "for": "2h"}`},
 		{OrderFinishSoak, `Ends the soak now. Body: {"by": "you", "comment": "why"}`},
+		{OrderOverride, `Lets the release pass what holds it: freeze, window, readiness or analysis. Body: {"by": "you", "gate": "window", "comment": "why"}`},
 	}
 }
 
@@ -55,115 +52,9 @@ type Order struct {
 	ID      string        `json:"id,omitempty"` // the same id again is the same order
 	By      string        `json:"by"`
 	Comment string        `json:"comment,omitempty"`
-	Gate    string        `json:"gate,omitempty"`
+	Gate    string        `json:"gate,omitempty"` // override: what is overridden
 	Plan    string        `json:"plan,omitempty"` // digest of the plan that was shown, or its first 12 hex digits or more
 	For     spec.Duration `json:"for,omitempty"`  // extend-soak only
-}
-
-const (
-	maxOrderBytes    = 16 << 10
-	maxNameLength    = 200  // of every field but the comment
-	maxCommentLength = 1000 // taken orders stay in the state, which has to fit into one payload
-)
-
-// ParseOrder reads the body of an order strictly. The error says what is wrong and
-// what a good body looks like; a bad body harms nothing. Decoding bytes into a
-// struct without maps is deterministic, which workflowcheck can't see.
-//
-//workflowcheck:ignore
-func ParseOrder(kind OrderKind, body []byte) (Order, error) {
-	o := Order{Kind: kind}
-	bad := func(format string, args ...any) (Order, error) {
-		return Order{Kind: kind, By: o.By}, fmt.Errorf("%s: %s; send a body like %s", kind, fmt.Sprintf(format, args...), exampleBody(kind))
-	}
-	body = bytes.TrimSpace(body)
-	switch {
-	case len(body) == 0 || string(body) == "null":
-		return bad("the body is empty")
-	case len(body) > maxOrderBytes:
-		return bad("the body is %d bytes long, at most %d are read", len(body), maxOrderBytes)
-	case body[0] != '{':
-		return bad("the body is not a JSON object")
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&o); err != nil {
-		return bad("%s", plainJSONError(err))
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return bad("there is more after the JSON object")
-	}
-	o.By, o.Gate, o.Plan = strings.TrimSpace(o.By), strings.TrimSpace(o.Gate), strings.TrimSpace(o.Plan)
-	switch {
-	case o.By == "":
-		return bad(`"by" is missing: who gives this order?`)
-	case strings.ContainsFunc(o.By, func(r rune) bool { return !unicode.IsGraphic(r) }):
-		return bad(`"by" is %q: it has characters that nobody can see`, clip(o.By, maxNameLength))
-	case o.tooLong() != "":
-		return bad("%s", o.tooLong())
-	case o.For != 0 && kind != OrderExtendSoak:
-		return bad(`"for" belongs to extend-soak only`)
-	case o.For <= 0 && kind == OrderExtendSoak:
-		return bad(`"for" is missing: how much longer?`)
-	case (o.Gate != "" || o.Plan != "") && kind != OrderApprove && kind != OrderReject:
-		return bad(`"gate" and "plan" belong to approve and reject only`)
-	}
-	return o, nil
-}
-
-func (o Order) tooLong() string {
-	for _, f := range []struct {
-		name, value string
-		most        int
-	}{
-		{"by", o.By, maxNameLength}, {"id", o.ID, maxNameLength}, {"gate", o.Gate, maxNameLength},
-		{"plan", o.Plan, maxNameLength}, {"comment", o.Comment, maxCommentLength},
-	} {
-		if len(f.value) > f.most {
-			return fmt.Sprintf("%q is %d bytes long, at most %d are taken", f.name, len(f.value), f.most)
-		}
-	}
-	return ""
-}
-
-// clip shortens a text to at most n bytes, and says so with an ellipsis.
-func clip(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "…"
-}
-
-func exampleBody(kind OrderKind) string {
-	switch kind {
-	case OrderApprove:
-		return `{"by": "ada", "gate": "switch", "plan": "sha256:…"}`
-	case OrderExtendSoak:
-		return `{"by": "ada", "for": "2h"}`
-	default:
-		return `{"by": "ada", "comment": "why"}`
-	}
-}
-
-func plainJSONError(err error) string {
-	var syn *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syn):
-		return fmt.Sprintf("not JSON: %s at byte %d", syn.Error(), syn.Offset)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "not JSON: it ends in the middle"
-	case errors.As(err, &typ):
-		want := "text"
-		if typ.Field == "for" {
-			want = `text with a unit, like "2h"`
-		}
-		return fmt.Sprintf("%q is of type %s, it has to be %s", typ.Field, typ.Value, want)
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		field := strings.TrimPrefix(err.Error(), "json: unknown field ")
-		return fmt.Sprintf("unknown field %s; known are by, comment, gate, plan, for, id", clip(field, maxNameLength))
-	}
-	return err.Error()
 }
 
 // Taken is an order that was taken.
@@ -199,6 +90,7 @@ func (s *State) Refuse(kind OrderKind, by string, err error, now time.Time) {
 }
 
 // CheckOrder says why the order can't be taken now, nil when it can. It changes nothing.
+// On the way back only pause and resume are taken: they hold it between two moves.
 func (s *State) CheckOrder(o Order, now time.Time) error {
 	if before := s.seen(o.ID); before != nil {
 		return before.sameAs(o)
@@ -209,8 +101,14 @@ func (s *State) CheckOrder(o Order, now time.Time) error {
 	if s.Phase.Ended() {
 		return fmt.Errorf("%s: the release is over (%s)", o.Kind, s.Phase)
 	}
-	if len(s.Orders) >= maxTaken && !o.Kind.waysOut() {
-		return fmt.Errorf("%s: the release has taken %d orders, its limit; only abort, reject and rollback are taken now", o.Kind, maxTaken)
+	if len(s.Orders) >= maxTaken && !o.Kind.waysOut() && o.Kind != OrderResume {
+		return fmt.Errorf("%s: the release has taken %d orders, its limit; only abort, reject, rollback and resume are taken now", o.Kind, maxTaken)
+	}
+	if s.Phase == PhaseRollback {
+		if o.Kind == OrderPause || o.Kind == OrderResume {
+			return s.checkPause(o)
+		}
+		return fmt.Errorf("%s: traffic is on its way back already; only pause and resume are taken now", o.Kind)
 	}
 	if s.Leaving() {
 		return fmt.Errorf("%s: the release is on its way out already (%s: %s)", o.Kind, s.WayOut.Leave, s.WayOut.Reason)
@@ -233,18 +131,26 @@ func (s *State) CheckOrder(o Order, now time.Time) error {
 		}
 	case OrderRollback:
 		return s.checkRollback()
-	case OrderPause:
-		if s.Paused != nil {
-			return fmt.Errorf("pause: paused already by %s", s.Paused.By)
-		}
-	case OrderResume:
-		if s.Paused == nil {
-			return errors.New("resume: the release is not paused")
-		}
+	case OrderPause, OrderResume:
+		return s.checkPause(o)
+	case OrderOverride:
+		return s.checkOverride(o, now)
 	case OrderExtendSoak, OrderFinishSoak:
 		return s.checkSoakOrder(o)
 	default:
 		return fmt.Errorf("%q is not an order", o.Kind)
+	}
+	return nil
+}
+
+// checkPause refuses a second pause and a resume of what is not paused. A resume is taken
+// however many orders were: a pause that can't be lifted would hold the release for ever.
+func (s *State) checkPause(o Order) error {
+	switch {
+	case o.Kind == OrderPause && s.Paused != nil:
+		return fmt.Errorf("pause: paused already by %s", s.Paused.By)
+	case o.Kind == OrderResume && s.Paused == nil:
+		return errors.New("resume: the release is not paused")
 	}
 	return nil
 }
@@ -286,6 +192,11 @@ func (s *State) checkSoakOrder(o Order) error {
 	}
 	if total := s.Soak.Extended + o.For; total > MaxSoakExtension {
 		return fmt.Errorf("extend-soak: %s in all is more than the %s a soak may be extended by", total, MaxSoakExtension)
+	}
+	if o.Kind == OrderFinishSoak {
+		if err := mayGive(o, s.Request.Spec.Rights.FinishSoak, "rights.finishSoak"); err != nil {
+			return err
+		}
 	}
 	deadline := s.RequestedAt.Add(s.Request.Spec.Deadline.Std())
 	if end := s.Soak.End.Add(o.For.Std()); s.Request.Spec.Deadline > 0 && o.Kind == OrderExtendSoak && end.After(deadline) {
@@ -329,6 +240,7 @@ func (s *State) TakeOrder(o Order, now time.Time) (string, error) {
 		return "taken before; nothing more was done", nil
 	}
 	effect := s.apply(o, now)
+	s.Attended = now
 	s.Orders = append(s.Orders, Taken{Kind: o.Kind, ID: o.ID, By: o.By, Comment: o.Comment, Effect: effect, At: now})
 	return effect, nil
 }
@@ -349,6 +261,9 @@ func (s *State) apply(o Order, now time.Time) string {
 		s.LeaveBy(LeaveRollback, o.By, reason, now)
 	case OrderPause:
 		s.Paused = &Pause{By: o.By, Comment: o.Comment, At: now}
+		if s.Phase == PhaseRollback {
+			return "paused: no share moves until resume"
+		}
 		return "paused: nothing new starts until resume; watching goes on"
 	case OrderResume:
 		s.Paused = nil
@@ -360,6 +275,8 @@ func (s *State) apply(o Order, now time.Time) string {
 	case OrderFinishSoak:
 		s.Soak.Finished, s.Soak.End = o.By, now
 		return "the soak ends now"
+	case OrderOverride:
+		return s.override(o, now)
 	}
 	if next := s.LeavePhase(); next.Ended() {
 		return fmt.Sprintf("the release ends: %s", next)

@@ -16,9 +16,10 @@ import (
 
 func TestBrokenBodies(t *testing.T) {
 	const (
-		approve = `; send a body like {"by": "ada", "gate": "switch", "plan": "sha256:…"}`
-		extend  = `; send a body like {"by": "ada", "for": "2h"}`
-		other   = `; send a body like {"by": "ada", "comment": "why"}`
+		approve  = `; send a body like {"by": "ada", "gate": "switch", "plan": "sha256:…"}`
+		override = `; send a body like {"by": "ada", "gate": "window", "comment": "why"}`
+		extend   = `; send a body like {"by": "ada", "for": "2h"}`
+		other    = `; send a body like {"by": "ada", "comment": "why"}`
 	)
 	long := strings.Repeat("a", 201)
 	for _, c := range []struct {
@@ -64,6 +65,11 @@ func TestBrokenBodies(t *testing.T) {
 		{"duration of another order", release.OrderPause, `{"by": "ada", "for": "2h"}`, `pause: "for" belongs to extend-soak only` + other},
 		{"gate of another order", release.OrderPause, `{"by": "ada", "gate": "switch"}`, `pause: "gate" and "plan" belong to approve and reject only` + other},
 		{"plan of another order", release.OrderRollback, `{"by": "ada", "plan": "sha256:1"}`, `rollback: "gate" and "plan" belong to approve and reject only` + other},
+		{"override of nothing", release.OrderOverride, `{"by": "ada", "comment": "why"}`, `override: "gate" is missing: what is overridden? One of freeze, window, readiness, analysis` + override},
+		{"override of the gate", release.OrderOverride, `{"by": "ada", "gate": "switch", "comment": "why"}`, `override: "gate" is "switch"; an override is of one of freeze, window, readiness, analysis` + override},
+		{"override without a reason", release.OrderOverride, `{"by": "ada", "gate": "freeze", "comment": " "}`, `override: "comment" is missing: an override needs a reason` + override},
+		{"override with a plan", release.OrderOverride, `{"by": "ada", "gate": "freeze", "comment": "why", "plan": "sha256:1"}`, `override: "plan" belongs to approve and reject only` + override},
+		{"override with a time", release.OrderOverride, `{"by": "ada", "gate": "freeze", "comment": "why", "for": "2h"}`, `override: "for" belongs to extend-soak only` + override},
 		{"a novel", release.OrderAbort, `{"by": "` + strings.Repeat("a", 17000) + `"}`, `abort: the body is 17010 bytes long, at most 16384 are read` + other},
 		{"binary", release.OrderAbort, "\x00\x01\x02", `abort: the body is not a JSON object` + other},
 	} {
@@ -85,6 +91,7 @@ func TestGoodBodies(t *testing.T) {
 		{release.OrderApprove, `{"by": "bob"}`, release.Order{By: "bob"}},
 		{release.OrderReject, `{"by": "bob", "comment": "not today", "id": "1"}`, release.Order{By: "bob", Comment: "not today", ID: "1"}},
 		{release.OrderExtendSoak, `{"by": "Zoë Ω", "for": "1d12h"}`, release.Order{By: "Zoë Ω", For: spec.Duration(36 * time.Hour)}},
+		{release.OrderOverride, `{"by": "eve", "gate": " readiness ", "comment": "the old image is bad"}`, release.Order{By: "eve", Gate: "readiness", Comment: "the old image is bad"}},
 		{release.OrderPause, "\n{\"by\":\"eve\"}\n", release.Order{By: "eve"}},
 	} {
 		c.want.Kind = c.kind

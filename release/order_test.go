@@ -14,18 +14,22 @@ import (
 )
 
 // The orders that are taken in each phase; every other one is refused. The gate is
-// before the decommission, so it is undecided throughout; resume has its own test.
+// before the decommission, so it is undecided throughout; what is overridden is the
+// window. Resume and the other overrides have tests of their own.
 var takenIn = map[release.Phase]string{
 	release.PhaseRequested: "reject pause abort",
 	release.PhaseAdmitted:  "reject pause abort",
 	release.PhaseBake:      "approve reject pause abort",
+	release.PhaseExpand:    "approve reject pause abort",
 	release.PhaseProvision: "approve reject pause abort",
 	release.PhaseVerify:    "approve reject pause abort",
 	release.PhaseGate:      "approve reject pause abort",
 	release.PhaseSwitch:    "approve reject rollback pause",
 	release.PhaseWatch:     "approve reject rollback pause",
 	release.PhaseSoak:      "approve reject rollback pause extend-soak finish-soak",
-	release.PhaseWindow:    "approve reject rollback pause",
+	release.PhaseWindow:    "approve reject rollback pause override",
+	release.PhaseStop:      "approve reject rollback pause",
+	release.PhaseRollback:  "pause",
 }
 
 func orderOf(s *release.State, kind release.OrderKind) release.Order {
@@ -35,6 +39,8 @@ func orderOf(s *release.State, kind release.OrderKind) release.Order {
 		o.Plan = s.Plan.Digest
 	case release.OrderExtendSoak:
 		o.For = spec.Duration(2 * time.Hour)
+	case release.OrderOverride:
+		o.Gate = release.OverrideWindow
 	}
 	return o
 }
@@ -76,7 +82,11 @@ func TestWhyOrdersAreRefused(t *testing.T) {
 		{release.PhaseSoak, release.OrderAbort, `abort: traffic may have moved to the candidate already; send rollback instead`},
 		{release.PhaseWindow, release.OrderFinishSoak, `finish-soak: the release is in window, not in its soak`},
 		{release.PhaseDecommission, release.OrderRollback, `rollback: the release is in decommission, past the point where orders change its course`},
-		{release.PhaseRollback, release.OrderPause, `pause: the release is in rollback, past the point where orders change its course`},
+		{release.PhaseRollback, release.OrderRollback, `rollback: traffic is on its way back already; only pause and resume are taken now`},
+		{release.PhaseRollback, release.OrderApprove, `approve: traffic is on its way back already; only pause and resume are taken now`},
+		{release.PhaseCleanUp, release.OrderPause, `pause: the release is in clean-up, past the point where orders change its course`},
+		{release.PhaseContract, release.OrderAbort, `abort: the release is in contract, past the point where orders change its course`},
+		{release.PhaseSoak, release.OrderOverride, `override: the release is in soak, it does not wait for its window`},
 		{release.PhaseCompleted, release.OrderRollback, `rollback: the release is over (completed)`},
 		{release.PhaseSoak, "dance", `"dance" is not an order`},
 	} {
@@ -151,7 +161,7 @@ func TestAWayOutWithoutACommentNamesItsGiver(t *testing.T) {
 
 func TestPauseAndResume(t *testing.T) {
 	for _, p := range release.Phases() {
-		if !p.Live() {
+		if !p.Live() && p != release.PhaseRollback {
 			continue
 		}
 		s := stateIn(t, p)
@@ -215,7 +225,7 @@ func TestManyOrdersNeverBlockTheWayOut(t *testing.T) {
 		}
 		take(t, s, release.Order{Kind: kind, By: "script", Comment: strings.Repeat("c", 1000)})
 	}
-	require.Equal(t, "pause: the release has taken 200 orders, its limit; only abort, reject and rollback are taken now",
+	require.Equal(t, "pause: the release has taken 200 orders, its limit; only abort, reject, rollback and resume are taken now",
 		refused(t, s, orderOf(s, release.OrderPause)))
 	require.Less(t, len(asJSON(t, s)), 1<<20, "the state fits into one payload")
 	take(t, s, orderOf(s, release.OrderRollback))

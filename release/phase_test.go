@@ -18,15 +18,18 @@ import (
 var legal = map[release.Phase][]release.Phase{
 	release.PhaseRequested:    {release.PhaseAdmitted, release.PhaseRefused, release.PhaseRejected, release.PhaseAborted, release.PhaseFailed},
 	release.PhaseAdmitted:     {release.PhaseBake, release.PhaseCleanUp},
-	release.PhaseBake:         {release.PhaseProvision, release.PhaseCleanUp},
+	release.PhaseBake:         {release.PhaseExpand, release.PhaseProvision, release.PhaseCleanUp},
+	release.PhaseExpand:       {release.PhaseProvision, release.PhaseCleanUp},
 	release.PhaseProvision:    {release.PhaseVerify, release.PhaseCleanUp, release.PhaseRollback},
 	release.PhaseVerify:       {release.PhaseGate, release.PhaseSwitch, release.PhaseCleanUp, release.PhaseRollback},
 	release.PhaseGate:         {release.PhaseSwitch, release.PhaseCleanUp, release.PhaseRollback},
 	release.PhaseSwitch:       {release.PhaseWatch, release.PhaseCleanUp, release.PhaseRollback},
-	release.PhaseWatch:        {release.PhaseProvision, release.PhaseSoak, release.PhaseRollback},
-	release.PhaseSoak:         {release.PhaseWindow, release.PhaseRollback},
-	release.PhaseWindow:       {release.PhaseDecommission, release.PhaseRollback},
-	release.PhaseDecommission: {release.PhaseCompleted},
+	release.PhaseWatch:        {release.PhaseProvision, release.PhaseSoak, release.PhaseRollback, release.PhaseDecommission},
+	release.PhaseSoak:         {release.PhaseWindow, release.PhaseRollback, release.PhaseDecommission},
+	release.PhaseWindow:       {release.PhaseStop, release.PhaseDecommission, release.PhaseRollback},
+	release.PhaseStop:         {release.PhaseDecommission, release.PhaseRollback},
+	release.PhaseDecommission: {release.PhaseContract, release.PhaseCompleted},
+	release.PhaseContract:     {release.PhaseCompleted},
 	release.PhaseCleanUp:      {release.PhaseRejected, release.PhaseAborted, release.PhaseFailed},
 	release.PhaseRollback:     {release.PhaseRolledBack, release.PhaseFailed},
 	release.PhaseCompleted:    nil,
@@ -146,10 +149,10 @@ func TestEveryWayOutIsLegal(t *testing.T) {
 	for _, p := range release.Phases() {
 		for _, l := range leaves {
 			for _, moved := range []bool{false, true} {
-				if moved && (p == release.PhaseRequested || p == release.PhaseAdmitted || p == release.PhaseBake) {
+				if moved && (p == release.PhaseRequested || p == release.PhaseAdmitted || p == release.PhaseBake || p == release.PhaseExpand) {
 					continue // there are no fleets yet
 				}
-				if !moved && (p == release.PhaseWatch || p == release.PhaseSoak || p == release.PhaseWindow) {
+				if !moved && (p == release.PhaseWatch || p == release.PhaseSoak || p == release.PhaseWindow || p == release.PhaseStop) {
 					continue // these come after the shift only
 				}
 				name := fmt.Sprintf("%s in %s, moved %t", l, p, moved)

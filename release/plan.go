@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
 	"sort"
 
 	"github.com/switchyard/switchyard/release/spec"
@@ -15,7 +15,9 @@ import (
 type Observed struct {
 	InputDigest string           `json:"inputDigest,omitempty"` // over everything the bake would read
 	Reusable    *Image           `json:"reusable,omitempty"`    // an image with that digest that exists already
+	Retained    *Image           `json:"retained,omitempty"`    // the newest image of the version that image.retained names; nil when none is kept
 	Parent      *Image           `json:"parent,omitempty"`      // the image to build on, where the spec names it by its provenance
+	Schema      Schema           `json:"schema,omitzero"`       // of the target's database, as the environment knows it
 	Regions     []ObservedRegion `json:"regions"`
 	Doubts      []string         `json:"doubts,omitempty"` // what the platform found in doubt about the fleets to be made
 }
@@ -33,6 +35,7 @@ const (
 	ImageBake     = "bake"
 	ImageReuse    = "reuse"
 	ImageExisting = "existing"
+	ImageRetained = "retained"
 )
 
 // Plan lists what a release will do. It is a pure function of the spec and the
@@ -75,11 +78,12 @@ func FleetName(t Target, releaseID string) string {
 }
 
 // MakePlan makes the plan. It refuses what can't be released safely: a region
-// whose traffic is split between fleets, or whose serving fleet is not known.
+// whose traffic is split between fleets, or whose serving fleet is not known, a version
+// whose image is not kept any more, and one that does not run on the database as it is.
 func MakePlan(r Request, seen Observed) (Plan, error) {
 	s := r.Spec
-	if s.Image.Existing == "" && s.Image.Packer == nil {
-		return Plan{}, fmt.Errorf("plan release %s: the spec names no image; give image.packer or image.existing", r.ID)
+	if err := plannable(r, seen); err != nil {
+		return Plan{}, fmt.Errorf("plan release %s: %w", r.ID, err)
 	}
 	p := Plan{Release: r.ID, Target: r.Target(), Version: s.Version, Image: planImage(s, seen), Doubts: seen.Doubts}
 	for _, want := range s.Regions {
@@ -94,24 +98,47 @@ func MakePlan(r Request, seen Observed) (Plan, error) {
 		p.Regions = append(p.Regions, region)
 	}
 	sort.SliceStable(p.Regions, func(i, j int) bool { return p.Regions[i].Wave < p.Regions[j].Wave })
-	for i, wave := 0, 0; i < len(p.Regions); i++ {
-		if i == 0 || p.Regions[i].Wave != p.Regions[i-1].Wave {
-			wave++
-		}
-		if p.Regions[i].Wave != wave { // waves are numbered without gaps from here on
-			old := p.Regions[i].Wave
-			for j := i; j < len(p.Regions) && p.Regions[j].Wave == old; j++ {
-				p.Regions[j].Wave = wave
-			}
-		}
-	}
-	p.Steps = planSteps(s, p)
+	closeGaps(p.Regions)
+	p.Steps = planSteps(r, p)
 	digest, err := planDigest(p, s)
 	if err != nil {
 		return Plan{}, err
 	}
 	p.Digest = digest
 	return p, nil
+}
+
+// plannable refuses what no region has to be looked at for.
+func plannable(r Request, seen Observed) error {
+	s := r.Spec
+	switch {
+	case s.Image.Existing == "" && s.Image.Packer == nil && s.Image.Retained == "":
+		return errors.New("the spec names no image; give image.packer, image.existing or image.retained")
+	case s.Image.Retained != "" && seen.Retained == nil:
+		return fmt.Errorf("no image of version %s of %s is kept; bake it again with image.packer", s.Image.Retained, s.Application)
+	}
+	version, needs := s.Version, 0
+	if s.Migrations != nil {
+		needs = s.Migrations.Schema
+	}
+	if s.Image.Retained != "" { // an older build than the spec was written for: what was recorded of it counts
+		version = s.Image.Retained
+		if recorded := seen.Schema.Needs(version); recorded > 0 {
+			needs = recorded
+		}
+	}
+	return seen.Schema.CheckBuild(version, needs)
+}
+
+// closeGaps numbers the waves of regions in the order of waves from 1 on, without gaps.
+func closeGaps(regions []PlanRegion) {
+	wave, last := 0, 0
+	for i := range regions {
+		if regions[i].Wave != last || i == 0 {
+			wave, last = wave+1, regions[i].Wave
+		}
+		regions[i].Wave = wave
+	}
 }
 
 func (o Observed) region(name string) (ObservedRegion, bool) {
@@ -131,6 +158,8 @@ func planImage(s spec.Spec, seen Observed) PlanImage {
 	switch {
 	case s.Image.Existing != "":
 		return PlanImage{Action: ImageExisting, Ref: s.Image.Existing}
+	case s.Image.Retained != "":
+		return PlanImage{Action: ImageRetained, Ref: seen.Retained.Ref}
 	case seen.Reusable != nil && !s.Image.Packer.Rebake:
 		return PlanImage{Action: ImageReuse, Ref: seen.Reusable.Ref, InputDigest: seen.InputDigest, Parent: parent}
 	default:
@@ -183,79 +212,6 @@ func (w Weights) String() string {
 		return "no shares"
 	}
 	return out
-}
-
-func planSteps(s spec.Spec, p Plan) []string {
-	var steps []string
-	add := func(format string, args ...any) { steps = append(steps, fmt.Sprintf(format, args...)) }
-	switch p.Image.Action {
-	case ImageBake:
-		add("bake %s %s with Packer template %s, at most %s", s.Application, s.Version, s.Image.Packer.Template, s.Image.Packer.Timeout)
-	case ImageReuse:
-		add("reuse image %s, baked from the same inputs", p.Image.Ref)
-	default:
-		add("use image %s", p.Image.Ref)
-	}
-	if p.Image.Parent != "" && p.Image.Action == ImageBake {
-		add("build it on image %s of %s", p.Image.Parent, s.Image.Packer.ParentOf.Application)
-	}
-	add("scan the image for secrets")
-	if s.Image.Prove {
-		add("boot one instance from the image, alone, and ask it the checks")
-	}
-	for i, r := range p.Regions {
-		if i > 0 && p.Regions[i-1].Wave != r.Wave {
-			add("wave %d begins when wave %d serves", r.Wave, r.Wave-1)
-		}
-		add("%s: provision %d instances as fleet %s, verify %d rounds in a row", r.Name, r.Capacity, r.Candidate, s.Verification.Consecutive)
-	}
-	addGates := func(before string) {
-		for _, g := range s.Gates {
-			if g.Before == before {
-				add("gate %q: wait for %s, at most %s", g.Name, approvals(max(1, g.Count)), g.Expiry)
-			}
-		}
-	}
-	addGates(spec.BeforeSwitch)
-	for _, r := range p.Regions {
-		if r.Previous == "" {
-			add("%s: first release, give %s all traffic", r.Name, r.Candidate)
-		} else {
-			add("%s: move all traffic from %s (%s) to %s (%s)", r.Name, r.Previous, orUnknown(r.From), r.Candidate, p.Version)
-		}
-	}
-	add("soak %s, every fleet that has served stays up, looked at every %s", s.Soak.Duration, s.Soak.Interval)
-	if slices.ContainsFunc(p.Regions, func(r PlanRegion) bool { return TakesAway(r.Previous, r.Adopted, s.Decommission) }) {
-		addGates(spec.BeforeDecommission)
-		if w := s.Decommission.Window; w != nil {
-			add("wait for the window %s–%s %s", w.From, w.To, w.TimeZone)
-		}
-	}
-	for _, r := range p.Regions {
-		switch {
-		case r.Previous == "":
-		case !TakesAway(r.Previous, r.Adopted, s.Decommission):
-			add("%s: leave %s as it is, without traffic: Switchyard did not make it", r.Name, r.Previous)
-		default:
-			add("%s: decommission %s (the point of no return)", r.Name, r.Previous)
-		}
-	}
-	add("keep the newest %d images", s.Retention.Images)
-	return steps
-}
-
-func approvals(n int) string {
-	if n == 1 {
-		return "1 approval"
-	}
-	return fmt.Sprintf("%d approvals, each by another person", n)
-}
-
-func orUnknown(v string) string {
-	if v == "" {
-		return "version unknown"
-	}
-	return v
 }
 
 func planDigest(p Plan, s spec.Spec) (string, error) {

@@ -34,7 +34,8 @@ func TestPlanOfANormalRelease(t *testing.T) {
 		"soak 24h, every fleet that has served stays up, looked at every 1m",
 		`gate "retire": wait for 1 approval, at most 1h`,
 		"wait for the window 02:00–04:00 UTC",
-		"local-a: decommission checkout-production-r41 (the point of no return)",
+		"local-a: see checkout-production-r41 without a request for 10s, take it out of the route, stop its instances",
+		"local-a: delete checkout-production-r41 (the point of no return)",
 		"keep the newest 5 images",
 	}, p.Steps)
 	assert.Regexp(t, `^sha256:[0-9a-f]{64}$`, p.Digest)
@@ -74,7 +75,7 @@ func TestPlanAdoptsAFleetThatSwitchyardDidNotMake(t *testing.T) {
 	r.Spec.Decommission.Adopted = spec.Remove
 	p, err = release.MakePlan(r, seen)
 	require.NoError(t, err)
-	assert.Contains(t, strings.Join(p.Steps, "\n"), "decommission legacy (the point of no return)")
+	assert.Contains(t, strings.Join(p.Steps, "\n"), "delete legacy (the point of no return)")
 }
 
 func TestWhichImageIsPlanned(t *testing.T) {
@@ -124,7 +125,7 @@ func TestWhatIsNotPlanned(t *testing.T) {
 	r := aRequest()
 	r.Spec.Image = spec.Image{}
 	_, err := release.MakePlan(r, observed(serving("local-a", previous, 2)))
-	assert.EqualError(t, err, "plan release r42: the spec names no image; give image.packer or image.existing")
+	assert.EqualError(t, err, "plan release r42: the spec names no image; give image.packer, image.existing or image.retained")
 }
 
 func TestCapacityIsForTodaysLoad(t *testing.T) {

@@ -85,7 +85,7 @@ func TestWindowsThatCannotBe(t *testing.T) {
 		`window's time zone "Mars/Olympus"`:          {From: "01:00", To: "02:00", TimeZone: "Mars/Olympus"},
 		`window's time "1am" is not HH:MM`:           {From: "1am", To: "02:00"},
 		`window's time "25:00" is not HH:MM`:         {From: "01:00", To: "25:00"},
-		`window 01:00–02:00 opens on no day`:         {From: "01:00", To: "02:00", Days: []string{"someday"}},
+		`window 01:00–02:00 never opens`:             {From: "01:00", To: "02:00", Days: []string{"someday"}},
 		`window's time "" is not HH:MM`:              {},
 		`window's time "01:00:00" is not HH:MM`:      {From: "01:00:00", To: "02:00"},
 		`window's time zone "../../etc/localtime": `: {From: "01:00", To: "02:00", TimeZone: "../../etc/localtime"},
