@@ -15,7 +15,10 @@ import (
 	"github.com/switchyard/switchyard/internal/caddy"
 )
 
-const countEvery = time.Second
+const (
+	countEvery = time.Second
+	hostsEvery = 10 * time.Second // six in a minute, so that each minute has some
+)
 
 // counter counts the requests that went to each target group and were not yet told to
 // CloudWatch, from the balancer's access log.
@@ -23,6 +26,7 @@ type counter struct {
 	tail   caddy.Tail
 	counts map[counted]tally
 	at     time.Time
+	hosts  time.Time // when CloudWatch was last told of healthy hosts
 }
 
 // counted is a second in which requests to a target group were answered.
@@ -54,6 +58,30 @@ func (r *region) count(ctx context.Context) error {
 		}
 		delete(r.counter.counts, c)
 	}
+	return r.countHosts(ctx, balancers)
+}
+
+// countHosts tells CloudWatch how many targets are healthy, as AWS does whether there
+// are requests or not.
+func (r *region) countHosts(ctx context.Context, balancers map[string]string) error {
+	if time.Since(r.counter.hosts) < hostsEvery {
+		return nil
+	}
+	for arn, targets := range r.seen.targets {
+		well := 0.0
+		for _, t := range targets {
+			if t.state == healthy {
+				well++
+			}
+		}
+		if len(targets) == 0 || balancers[arn] == "" {
+			continue
+		}
+		if err := r.put(ctx, balancers[arn], counted{arn, time.Now().Unix()}, map[string]float64{"HealthyHostCount": well}); err != nil {
+			return err
+		}
+	}
+	r.counter.hosts = time.Now()
 	return nil
 }
 
@@ -76,21 +104,27 @@ func (n *counter) line(line []byte) {
 }
 
 func (r *region) publish(ctx context.Context, balancer string, c counted, t tally) error {
+	values := map[string]float64{"RequestCount": t.total}
+	if t.errors > 0 {
+		values["HTTPCode_Target_5XX_Count"] = t.errors
+	}
+	return r.put(ctx, balancer, c, values)
+}
+
+// put tells CloudWatch of a target group.
+func (r *region) put(ctx context.Context, balancer string, c counted, values map[string]float64) error {
 	_, lb, _ := strings.Cut(balancer, ":loadbalancer/")
 	dimensions := []cwtypes.Dimension{ // sorted by name: moto tells orders apart
 		{Name: aws.String("LoadBalancer"), Value: &lb},
 		{Name: aws.String("TargetGroup"), Value: aws.String(c.group[strings.LastIndex(c.group, ":")+1:])},
 	}
-	datum := func(name string, value float64) cwtypes.MetricDatum {
-		return cwtypes.MetricDatum{MetricName: &name, Dimensions: dimensions, Value: &value, Unit: cwtypes.StandardUnitCount, Timestamp: aws.Time(time.Unix(c.second, 0))}
-	}
-	data := []cwtypes.MetricDatum{datum("RequestCount", t.total)}
-	if t.errors > 0 {
-		data = append(data, datum("HTTPCode_Target_5XX_Count", t.errors))
+	var data []cwtypes.MetricDatum
+	for name, value := range values {
+		data = append(data, cwtypes.MetricDatum{MetricName: &name, Dimensions: dimensions, Value: &value, Unit: cwtypes.StandardUnitCount, Timestamp: aws.Time(time.Unix(c.second, 0))})
 	}
 	_, err := r.aws.cloudwatch.PutMetricData(ctx, &cloudwatch.PutMetricDataInput{Namespace: aws.String("AWS/ApplicationELB"), MetricData: data})
 	if err != nil {
-		return fmt.Errorf("tell CloudWatch of the requests to %s: %w", c.group, err)
+		return fmt.Errorf("tell CloudWatch of target group %s: %w", c.group, err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/switchyard/switchyard/platform/aws/internal/account"
 	"github.com/switchyard/switchyard/platform/aws/internal/fleets"
 	"github.com/switchyard/switchyard/platform/aws/internal/images"
+	"github.com/switchyard/switchyard/platform/aws/internal/meters"
 	"github.com/switchyard/switchyard/platform/aws/internal/preflight"
 	"github.com/switchyard/switchyard/platform/aws/internal/route"
 	"github.com/switchyard/switchyard/release"
@@ -79,6 +80,7 @@ func (a *AWS) Open(s spec.Settings) (platform.Platform, error) {
 		Router: route.New(route.Deps{Pool: a.pool, Settings: s,
 			Options: route.Options{CountPeriod: a.options.CountPeriod, CountDelay: a.options.CountDelay}}),
 		Doctor: examiner,
+		Meters: meters.New(meters.Deps{Pool: a.pool, Settings: s, Delay: a.options.CountDelay}),
 	}, nil
 }
 

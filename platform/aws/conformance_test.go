@@ -1,14 +1,18 @@
 package aws_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -48,6 +52,7 @@ type world struct {
 	target   *awslab.Target
 	ec2      *ec2.Client
 	ssm      *ssm.Client
+	watch    *cloudwatch.Client
 }
 
 func newWorld(t *testing.T) *world {
@@ -64,7 +69,7 @@ func newWorld(t *testing.T) *world {
 	target, err := lab.AddTarget(t.Context(), checkout, awslab.TargetOptions{HealthPath: platformtest.HealthPath, Unweighted: true})
 	require.NoError(t, err)
 	c := sdk.Config{Region: home, BaseEndpoint: sdk.String(lab.Moto.URL), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
-	return &world{lab: lab, target: target, ec2: ec2.NewFromConfig(c), ssm: ssm.NewFromConfig(c),
+	return &world{lab: lab, target: target, ec2: ec2.NewFromConfig(c), ssm: ssm.NewFromConfig(c), watch: cloudwatch.NewFromConfig(c),
 		platform: aws.NewWith(
 			aws.Options{Poll: 50 * time.Millisecond, CountPeriod: time.Second, CountDelay: 3 * time.Second},
 			account.Options{Spacing: 20 * time.Millisecond, Gather: time.Millisecond, Attempts: attempts, Backoff: 10 * time.Millisecond})}
@@ -128,6 +133,8 @@ var changing = map[string]string{
 	"Fleets.Resize":         "UpdateAutoScalingGroup",
 	"Fleets.HoldScaleIn":    "CreateOrUpdateTags",
 	"Fleets.ReleaseScaleIn": "DeleteTags",
+	"Fleets.Attach":         "AttachLoadBalancerTargetGroups",
+	"Fleets.Detach":         "DetachLoadBalancerTargetGroups",
 	"Fleets.Retire":         "DeleteAutoScalingGroup",
 	"Router.SetWeights":     "ModifyListener",
 	"Images.Retire":         "DeregisterImage",
@@ -142,6 +149,42 @@ func (w *world) lose(t *testing.T, call string, kind wire.Kind) {
 		times = 1
 	}
 	w.lab.Wire.Inject(wire.Fault{Action: changing[call], Times: times, Kind: kind})
+}
+
+// removeImage deregisters an image as a person would.
+func (w *world) removeImage(t *testing.T, _, ref string) {
+	t.Helper()
+	_, err := w.ec2.DeregisterImage(t.Context(), &ec2.DeregisterImageInput{ImageId: &ref, DeleteAssociatedSnapshots: sdk.Bool(true)})
+	require.NoError(t, err)
+}
+
+// quota leaves room for so many instances of the lab's type, which has two vCPUs.
+func (w *world) quota(t *testing.T, region string, instances int) {
+	t.Helper()
+	const standard, moto = "L-1216C47A", 256
+	require.NoError(t, w.lab.Moto.SetQuota(t.Context(), region, "ec2", standard, float64(2*instances)))
+	t.Cleanup(func() {
+		require.NoError(t, w.lab.Moto.SetQuota(context.Background(), region, "ec2", standard, moto))
+	})
+}
+
+// remember has CloudWatch know of minutes that are over.
+func (w *world) remember(t *testing.T, region string, past []release.Load) {
+	t.Helper()
+	info := w.target.Region(region)
+	_, balancer, _ := strings.Cut(info.LoadBalancer, ":loadbalancer/")
+	dimensions := []cwtypes.Dimension{
+		{Name: sdk.String("LoadBalancer"), Value: &balancer},
+		{Name: sdk.String("TargetGroup"), Value: sdk.String(info.TargetGroups[0][strings.LastIndex(info.TargetGroups[0], ":")+1:])},
+	}
+	for part := range slices.Chunk(past, 100) {
+		var data []cwtypes.MetricDatum
+		for _, l := range part {
+			data = append(data, cwtypes.MetricDatum{MetricName: sdk.String("RequestCount"), Dimensions: dimensions, Value: &l.Requests, Timestamp: &l.At})
+		}
+		_, err := w.watch.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: sdk.String("AWS/ApplicationELB"), MetricData: data})
+		require.NoError(t, err)
+	}
 }
 
 func TestConformance(t *testing.T) {
@@ -171,6 +214,7 @@ func TestConformance(t *testing.T) {
 				return n
 			},
 			BakedImage: w.image, LeftoversOfAnInterruptedBake: w.leftovers,
+			RemoveImage: w.removeImage, Quota: w.quota, Remember: w.remember,
 		}
 	})
 	after, err := w.lab.Snapshot(t.Context())

@@ -26,6 +26,7 @@ import images  # noqa: E402
 import instances  # noqa: E402
 import lab  # noqa: E402
 import lifecycle  # noqa: E402
+import metrics  # noqa: E402
 import quotas  # noqa: E402
 import targets  # noqa: E402
 import templates  # noqa: E402
@@ -53,7 +54,7 @@ def one_at_a_time(app):
 
 
 def main(port):
-    for additions in (images, templates, instances, groups, lifecycle, targets, quotas):
+    for additions in (images, templates, instances, groups, lifecycle, targets, quotas, metrics):
         additions.install()
     app = lab.routes(cbor.translate(DomainDispatcherApplication(create_backend_app)))
     run_simple("127.0.0.1", port, changes.watch(one_at_a_time(app)), threaded=True, request_handler=QuietHandler)

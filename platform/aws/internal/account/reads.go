@@ -35,42 +35,60 @@ const (
 // reads is the shared read path of one account and region. Each API action has a bucket
 // of its own, as AWS throttles them one by one.
 type reads struct {
-	groups        *shared[astypes.AutoScalingGroup]
-	listing       *shared[[]astypes.AutoScalingGroup]
-	health        *shared[[]elbtypes.TargetHealthDescription]
-	instances     *shared[ec2types.Instance]
-	images        *shared[ec2types.Image]
-	listeners     *shared[elbtypes.Listener]
-	rules         *shared[elbtypes.Rule]
-	balancers     *shared[elbtypes.LoadBalancer]
-	targets       *shared[elbtypes.TargetGroup]
-	metrics       *shared[map[string]cwtypes.MetricDataResult]
-	attached      *attachments
-	addresses     *addresses
-	knownListener *facts[elbtypes.Listener]
-	knownBalancer *facts[elbtypes.LoadBalancer]
-	knownTarget   *facts[elbtypes.TargetGroup]
+	groups          *shared[astypes.AutoScalingGroup]
+	listing         *shared[[]astypes.AutoScalingGroup]
+	health          *shared[[]elbtypes.TargetHealthDescription]
+	instances       *shared[ec2types.Instance]
+	images          *shared[ec2types.Image]
+	listeners       *shared[elbtypes.Listener]
+	rules           *shared[elbtypes.Rule]
+	balancers       *shared[elbtypes.LoadBalancer]
+	targets         *shared[elbtypes.TargetGroup]
+	metrics         *shared[map[string]cwtypes.MetricDataResult]
+	alarms          *shared[Alarm]
+	attributes      *shared[map[string]string]
+	templates       *shared[ec2types.ResponseLaunchTemplateData]
+	subnets         *shared[ec2types.Subnet]
+	types           *shared[ec2types.InstanceTypeInfo]
+	running         *shared[[]ec2types.Instance]
+	quotas          *shared[float64]
+	attached        *attachments
+	addresses       *addresses
+	knownListener   *facts[elbtypes.Listener]
+	knownBalancer   *facts[elbtypes.LoadBalancer]
+	knownTarget     *facts[elbtypes.TargetGroup]
+	knownAttributes *facts[map[string]string]
+	knownType       *facts[ec2types.InstanceTypeInfo]
 }
 
 func newReads(a *Account, o Options) reads {
 	bucket := func() *rate.Limiter { return rate.NewLimiter(rate.Every(o.Spacing), o.Burst) }
-	describeGroups := bucket()
+	describeGroups, describeInstances := bucket(), bucket()
 	r := reads{
-		groups:        newShared(o, describeGroups, groupsPerCall, a.fetchGroups),
-		listing:       newShared(o, describeGroups, 1, a.fetchAllGroups),
-		health:        newShared(o, bucket(), 1, a.fetchHealth),
-		instances:     newShared(o, bucket(), idsPerCall, a.fetchInstances),
-		images:        newShared(o, bucket(), idsPerCall, a.fetchImages),
-		listeners:     newShared(o, bucket(), arnsPerCall, a.fetchListeners),
-		rules:         newShared(o, bucket(), arnsPerCall, a.fetchRules),
-		balancers:     newShared(o, bucket(), arnsPerCall, a.fetchBalancers),
-		targets:       newShared(o, bucket(), arnsPerCall, a.fetchTargets),
-		metrics:       newShared(o, bucket(), queriesPerCall, a.fetchMetrics),
-		attached:      newAttachments(),
-		addresses:     &addresses{},
-		knownListener: &facts[elbtypes.Listener]{},
-		knownBalancer: &facts[elbtypes.LoadBalancer]{},
-		knownTarget:   &facts[elbtypes.TargetGroup]{},
+		groups:          newShared(o, describeGroups, groupsPerCall, a.fetchGroups),
+		listing:         newShared(o, describeGroups, 1, a.fetchAllGroups),
+		health:          newShared(o, bucket(), 1, a.fetchHealth),
+		instances:       newShared(o, describeInstances, idsPerCall, a.fetchInstances),
+		images:          newShared(o, bucket(), idsPerCall, a.fetchImages),
+		listeners:       newShared(o, bucket(), arnsPerCall, a.fetchListeners),
+		rules:           newShared(o, bucket(), arnsPerCall, a.fetchRules),
+		balancers:       newShared(o, bucket(), arnsPerCall, a.fetchBalancers),
+		targets:         newShared(o, bucket(), arnsPerCall, a.fetchTargets),
+		metrics:         newShared(o, bucket(), queriesPerCall, a.fetchMetrics),
+		alarms:          newShared(o, bucket(), alarmsPerCall, a.fetchAlarms),
+		attributes:      newShared(o, bucket(), 1, a.fetchAttributes),
+		templates:       newShared(o, bucket(), 1, a.fetchTemplate),
+		subnets:         newShared(o, bucket(), idsPerCall, a.fetchSubnets),
+		types:           newShared(o, bucket(), 1, a.fetchTypes),
+		running:         newShared(o, describeInstances, 1, a.fetchRunning),
+		quotas:          newShared(o, bucket(), 1, a.fetchQuota),
+		attached:        newAttachments(),
+		addresses:       &addresses{},
+		knownListener:   &facts[elbtypes.Listener]{},
+		knownBalancer:   &facts[elbtypes.LoadBalancer]{},
+		knownTarget:     &facts[elbtypes.TargetGroup]{},
+		knownAttributes: &facts[map[string]string]{},
+		knownType:       &facts[ec2types.InstanceTypeInfo]{},
 	}
 	r.metrics.weigh = weighMetrics
 	return r

@@ -28,7 +28,7 @@ func (f *Fleets) Describe(ctx context.Context, region, name string) (release.Fle
 }
 
 // List reads the groups that are tagged with the target and those that are attached to
-// the target's target groups, oldest first.
+// the target's target groups, or were taken out of one, oldest first.
 func (f *Fleets) List(ctx context.Context, region string, target release.Target) ([]release.Fleet, error) {
 	p, err := f.at(ctx, region)
 	if err != nil {
@@ -42,7 +42,7 @@ func (f *Fleets) List(ctx context.Context, region string, target release.Target)
 	for _, g := range all {
 		tags := tagsOf(g)
 		tagged := release.Target{Application: tags[tag.Application], Environment: tags[tag.Environment]}
-		adopted := tags[tag.Release] == "" && p.regionTargetGroup(g) != ""
+		adopted := tags[tag.Release] == "" && p.home(g) != ""
 		if tagged != target && !adopted {
 			continue
 		}

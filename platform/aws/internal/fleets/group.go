@@ -117,6 +117,9 @@ func groupTags(s platform.FleetSpec, digest string, z sizes, l *live) []astypes.
 	if s.HeldBy != "" {
 		also[tag.Hold] = hold{holder: s.HeldBy, min: z.low, max: z.high, suspended: l != nil && l.suspends(scheduledActions)}.String()
 	}
+	if s.HeldBy == "" && z.first < z.low {
+		also[tag.Least] = aws.ToString(leastTag(s.Name, z.low, z.first).Value)
+	}
 	if l == nil && s.HeldBy == "" || s.Alone {
 		also[complete] = "true"
 	}

@@ -91,7 +91,7 @@ func (f *Fleets) HoldScaleIn(ctx context.Context, region, name, holder string) e
 	case held && h.holder != holder:
 		return platform.Conflict(op, in(name, region), "it is held by %s", h.holder)
 	case !held:
-		h = hold{holder: holder, min: aws.ToInt32(g.MinSize), max: aws.ToInt32(g.MaxSize), suspended: isSuspended(g, scheduledActions)}
+		h = hold{holder: holder, min: ownMin(g), max: aws.ToInt32(g.MaxSize), suspended: isSuspended(g, scheduledActions)}
 		if err := p.tag(ctx, op, name, groupTag(name, tag.Hold, h.String(), false)); err != nil {
 			return err
 		}
@@ -108,7 +108,8 @@ func (f *Fleets) HoldScaleIn(ctx context.Context, region, name, holder string) e
 }
 
 // ReleaseScaleIn puts back what the hold changed, and removes the tag last. The
-// maximum stays at the size that the fleet has reached.
+// maximum stays at the size that the fleet has reached. A minimum that is larger than
+// the fleet would make it grow, so it waits until the fleet is resized to it.
 func (f *Fleets) ReleaseScaleIn(ctx context.Context, region, name, holder string) error {
 	const op = "release scale-in of"
 	if !f.known(region) {
@@ -140,10 +141,19 @@ func (f *Fleets) ReleaseScaleIn(ctx context.Context, region, name, holder string
 
 func (p place) putBack(ctx context.Context, op string, g astypes.AutoScalingGroup, h hold) error {
 	name := aws.ToString(g.AutoScalingGroupName)
-	high := max(h.max, h.min, aws.ToInt32(g.DesiredCapacity))
+	size := aws.ToInt32(g.DesiredCapacity)
+	low, high := min(h.min, size), max(h.max, h.min, size)
+	gone := []astypes.Tag{groupTag(name, tag.Hold, h.String(), false)}
+	if low < h.min {
+		if err := p.tag(ctx, op, name, leastTag(name, h.min, low)); err != nil {
+			return err
+		}
+	} else if least, ok := tagsOf(g)[tag.Least]; ok {
+		gone = append(gone, groupTag(name, tag.Least, least, false))
+	}
 	// Both are done whatever was read: with the tag goes what they were before, and an old
 	// answer may not show yet that they were changed.
-	err := p.update(ctx, op, autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &name, MinSize: &h.min, MaxSize: &high})
+	err := p.update(ctx, op, autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &name, MinSize: &low, MaxSize: &high})
 	if err != nil {
 		return err
 	}
@@ -152,6 +162,6 @@ func (p place) putBack(ctx context.Context, op string, g astypes.AutoScalingGrou
 			return err
 		}
 	}
-	_, err = p.AutoScaling.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: []astypes.Tag{groupTag(name, tag.Hold, h.String(), false)}})
+	_, err = p.AutoScaling.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: gone})
 	return account.Classify(op, in(name, p.Region), true, err)
 }

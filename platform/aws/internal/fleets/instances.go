@@ -28,6 +28,11 @@ func hasELB(healthCheckType string) bool {
 func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGroup) ([]release.Instance, error) {
 	name := aws.ToString(g.AutoScalingGroupName)
 	before := f.memory.of(p.Region, name)
+	as := p.registration(g)
+	for id, was := range before {
+		was.healthy = was.healthy && was.as == as
+		before[id] = was
+	}
 	targets, err := f.targets(ctx, p, g, before)
 	if err != nil {
 		return nil, err
@@ -43,7 +48,8 @@ func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGr
 		return nil, err
 	}
 	balanced := p.regionTargetGroup(g) != ""
-	alone := tagsOf(g)[tag.Alone] == "true"
+	// A fleet that a release took out of the route runs on, and only its group checks it.
+	alone := tagsOf(g)[tag.Alone] == "true" || p.takenOut(g)
 	now := time.Now().UTC()
 	after := map[string]seen{}
 	var list []release.Instance
@@ -54,7 +60,7 @@ func (f *Fleets) instances(ctx context.Context, p place, g astypes.AutoScalingGr
 		}
 		was := before[id]
 		state, reason := stateOf(i, balanced, alone, targets, was)
-		is := seen{state: state, since: now, healthy: was.healthy || state == release.InstanceInService && balanced}
+		is := seen{state: state, since: now, as: as, healthy: was.healthy || state == release.InstanceInService && balanced}
 		if was.state == state {
 			is.since = was.since
 		}

@@ -24,7 +24,8 @@ type key struct{ region, name string }
 type seen struct {
 	state   release.InstanceState
 	since   time.Time
-	healthy bool // its target was healthy once
+	healthy bool   // its target was healthy once
+	as      string // what it was registered as then
 }
 
 type explained struct {
@@ -67,6 +68,13 @@ func (m *Memory) forget(region, name string) {
 	delete(m.made, k)
 	delete(m.instances, k)
 	delete(m.explained, k)
+}
+
+// forgetInstances drops what was seen of a fleet's instances.
+func (m *Memory) forgetInstances(region, name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.instances, key{region, name})
 }
 
 // of is what was seen of a fleet's instances.

@@ -138,7 +138,7 @@ func (f *Fleets) prepare(ctx context.Context, p place, s platform.FleetSpec, dig
 		return nil, "", "", err
 	}
 	if !s.Alone {
-		if targetGroup, err = p.idle(ctx, s); err != nil {
+		if targetGroup, err = p.idle(ctx, provision, s.Name); err != nil {
 			return nil, "", "", err
 		}
 	}

@@ -39,7 +39,7 @@ func (f *Fleets) Retire(ctx context.Context, region, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.notServing(ctx, g); err != nil {
+	if err := p.notServing(ctx, retire, g); err != nil {
 		return err
 	}
 	ours := tagsOf(g)[tag.Fleet] == name
@@ -83,8 +83,8 @@ func (p place) leftOver(ctx context.Context, name string) error {
 	return nil // somebody else's
 }
 
-// notServing refuses to retire what users may reach.
-func (p place) notServing(ctx context.Context, g astypes.AutoScalingGroup) error {
+// notServing refuses to take away what users may reach.
+func (p place) notServing(ctx context.Context, op string, g astypes.AutoScalingGroup) error {
 	arns := targetGroupsOf(g)
 	if len(arns) == 0 || p.regionTargetGroup(g) == "" {
 		return nil
@@ -95,7 +95,7 @@ func (p place) notServing(ctx context.Context, g astypes.AutoScalingGroup) error
 	}
 	for _, arn := range arns {
 		if weight := share(forward, arn); weight > 0 {
-			return platform.NewError(platform.KindConflict, retire, in(aws.ToString(g.AutoScalingGroupName), p.Region), "move its traffic to another fleet first",
+			return platform.NewError(platform.KindConflict, op, in(aws.ToString(g.AutoScalingGroupName), p.Region), "move its traffic to another fleet first",
 				fmt.Errorf("its target group %s has a weight of %d", targetGroupName(arn), weight))
 		}
 	}
@@ -116,8 +116,13 @@ func (f *Fleets) empty(ctx context.Context, p place, g astypes.AutoScalingGroup)
 			return err
 		}
 	}
-	if err := p.unprotect(ctx, g); err != nil {
+	if err := p.unprotect(ctx, retire, g, len(g.Instances)); err != nil {
 		return err
+	}
+	if isSuspended(g, "Terminate") {
+		if err := p.resume(ctx, retire, name, "Terminate"); err != nil {
+			return err
+		}
 	}
 	if g.WarmPoolConfiguration != nil && g.WarmPoolConfiguration.Status != astypes.WarmPoolStatusPendingDelete {
 		_, err := p.AutoScaling.DeleteWarmPool(ctx, &autoscaling.DeleteWarmPoolInput{AutoScalingGroupName: &name, ForceDelete: aws.Bool(true)})
@@ -133,7 +138,7 @@ func (f *Fleets) empty(ctx context.Context, p place, g astypes.AutoScalingGroup)
 	if err != nil {
 		return platform.IgnoreNotFound(err)
 	}
-	return f.until(ctx, name, "its instances are gone", func() (bool, error) {
+	return f.until(ctx, retire, name, "its instances are gone", func() (bool, error) {
 		found, err := p.Groups(ctx, name)
 		g, there := found[name]
 		return !there || len(g.Instances) == 0 && aws.ToInt32(g.DesiredCapacity) == 0, err
@@ -156,7 +161,7 @@ func (f *Fleets) drained(ctx context.Context, p place, g astypes.AutoScalingGrou
 	if len(ids) == 0 {
 		return nil
 	}
-	return f.until(ctx, aws.ToString(g.AutoScalingGroupName), "its connections are drained", func() (bool, error) {
+	return f.until(ctx, retire, aws.ToString(g.AutoScalingGroupName), "its connections are drained", func() (bool, error) {
 		for _, arn := range arns {
 			targets, err := p.TargetHealth(ctx, arn)
 			if err != nil {
@@ -172,36 +177,11 @@ func (f *Fleets) drained(ctx context.Context, p place, g astypes.AutoScalingGrou
 	})
 }
 
-// protectedPerCall is how many instances AWS takes at once:
-// docs.aws.amazon.com/autoscaling/ec2/APIReference/API_SetInstanceProtection.html.
-const protectedPerCall = 50
-
-// unprotect lets instances go that the group would keep.
-func (p place) unprotect(ctx context.Context, g astypes.AutoScalingGroup) error {
-	name := aws.ToString(g.AutoScalingGroupName)
-	var ids []string
-	for _, i := range g.Instances {
-		if aws.ToBool(i.ProtectedFromScaleIn) {
-			ids = append(ids, aws.ToString(i.InstanceId))
-		}
-	}
-	for part := range slices.Chunk(ids, protectedPerCall) {
-		_, err := p.AutoScaling.SetInstanceProtection(ctx, &autoscaling.SetInstanceProtectionInput{AutoScalingGroupName: &name, InstanceIds: part, ProtectedFromScaleIn: aws.Bool(false)})
-		if err != nil {
-			return account.Classify(retire, in(name, p.Region), true, err)
-		}
-	}
-	if isSuspended(g, "Terminate") {
-		return p.resume(ctx, retire, name, "Terminate")
-	}
-	return nil
-}
-
 // delete asks for the group's end. An activity that still runs has to end first.
 func (f *Fleets) delete(ctx context.Context, p place, name string) error {
 	// If the answer is lost, not finding the group afterwards means that it is gone.
 	f.memory.forget(p.Region, name)
-	return f.until(ctx, name, "its Auto Scaling group can be deleted", func() (bool, error) {
+	return f.until(ctx, retire, name, "its Auto Scaling group can be deleted", func() (bool, error) {
 		_, err := p.AutoScaling.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
 		if account.IsCode(err, "ScalingActivityInProgress", "ResourceInUse") {
 			return false, nil
@@ -214,7 +194,7 @@ func (f *Fleets) delete(ctx context.Context, p place, name string) error {
 // gone waits until the group is not there, in two reads in a row.
 func (f *Fleets) gone(ctx context.Context, p place, name string) error {
 	misses := 0
-	return f.until(ctx, name, "its Auto Scaling group is gone", func() (bool, error) {
+	return f.until(ctx, retire, name, "its Auto Scaling group is gone", func() (bool, error) {
 		for misses < 2 {
 			found, err := p.Groups(ctx, name)
 			if err != nil {
@@ -236,7 +216,7 @@ func (p place) deleteTemplate(ctx context.Context, name string) error {
 }
 
 // until looks now and then, until done or the context ends.
-func (f *Fleets) until(ctx context.Context, name, what string, done func() (bool, error)) error {
+func (f *Fleets) until(ctx context.Context, op, name, what string, done func() (bool, error)) error {
 	for {
 		ok, err := done()
 		if ok || err != nil {
@@ -244,7 +224,7 @@ func (f *Fleets) until(ctx context.Context, name, what string, done func() (bool
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("retire %s: wait until %s: %w", name, what, ctx.Err())
+			return fmt.Errorf("%s %s: wait until %s: %w", op, name, what, ctx.Err())
 		case <-time.After(f.Poll):
 		}
 	}

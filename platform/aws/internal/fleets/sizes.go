@@ -21,9 +21,9 @@ func sizesOf(s platform.FleetSpec, a spec.AWS, l *live) sizes {
 		return z
 	}
 	if l != nil {
-		z.low, z.high = aws.ToInt32(l.group.MinSize), aws.ToInt32(l.group.MaxSize)
+		z.low, z.high = ownMin(l.group), aws.ToInt32(l.group.MaxSize)
 		if h, held := holdOf(l.group); held {
-			z.low, z.high = h.min, h.max
+			z.high = h.max
 		}
 	}
 	if a.MinInstances > 0 {

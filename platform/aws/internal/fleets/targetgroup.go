@@ -15,10 +15,10 @@ import (
 	"github.com/switchyard/switchyard/platform/aws/internal/tag"
 )
 
-// idle finds the target group of the two that a new fleet may use: no group is
+// idle finds the target group of the two that a fleet may use: no group is
 // attached to it and it has no weight. One that has a weight is never taken, though it
 // be empty: the fleet would get traffic before anybody has proven it.
-func (p place) idle(ctx context.Context, s platform.FleetSpec) (string, error) {
+func (p place) idle(ctx context.Context, op, fleet string) (string, error) {
 	attached, err := p.Attached(ctx, p.region.TargetGroups...)
 	if err != nil {
 		return "", err
@@ -29,7 +29,7 @@ func (p place) idle(ctx context.Context, s platform.FleetSpec) (string, error) {
 	}
 	for _, arn := range p.region.TargetGroups {
 		for _, g := range attached[arn] {
-			if aws.ToString(g.AutoScalingGroupName) == s.Name {
+			if aws.ToString(g.AutoScalingGroupName) == fleet {
 				return arn, nil // made by an attempt whose answer was lost
 			}
 		}
@@ -37,11 +37,11 @@ func (p place) idle(ctx context.Context, s platform.FleetSpec) (string, error) {
 			return arn, nil
 		}
 	}
-	return "", p.taken(s, attached, forward)
+	return "", p.taken(op, fleet, attached, forward)
 }
 
 // taken says who has the two target groups and what to do about it.
-func (p place) taken(s platform.FleetSpec, attached map[string][]astypes.AutoScalingGroup, forward account.Forward) error {
+func (p place) taken(op, fleet string, attached map[string][]astypes.AutoScalingGroup, forward account.Forward) error {
 	var holders, advice []string
 	for _, arn := range p.region.TargetGroups {
 		weight := share(forward, arn)
@@ -67,7 +67,7 @@ func (p place) taken(s platform.FleetSpec, attached map[string][]astypes.AutoSca
 	if len(advice) == 0 {
 		advice = []string{"give all of the traffic to one fleet and retire the other"}
 	}
-	return platform.NewError(platform.KindConflict, provision, in(s.Name, s.Region), strings.Join(advice, "; "),
+	return platform.NewError(platform.KindConflict, op, in(fleet, p.Region), strings.Join(advice, "; "),
 		errors.New("both target groups are taken: "+strings.Join(holders, "; ")))
 }
 

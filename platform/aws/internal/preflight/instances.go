@@ -14,17 +14,12 @@ import (
 )
 
 func (x *examination) instanceType(ctx context.Context) error {
-	name := x.aws.InstanceType
-	subject := fmt.Sprintf("instance type %s in %s", name, x.acc.Region)
-	out, err := x.acc.EC2.DescribeInstanceTypes(ctx, &ec2.DescribeInstanceTypesInput{InstanceTypes: []ec2types.InstanceType{ec2types.InstanceType(name)}})
+	subject := fmt.Sprintf("instance type %s in %s", x.instance, x.acc.Region)
+	kind, err := x.acc.InstanceType(ctx, x.instance)
 	if err != nil {
-		return x.failed(subject, "choose an instance type that the region has", account.Classify("read instance type", name, false, err))
+		return x.failed(subject, "choose an instance type that the region has", err)
 	}
-	if len(out.InstanceTypes) == 0 {
-		x.blocks(subject, "choose an instance type that the region has", "there is no such instance type")
-		return nil
-	}
-	x.kind = &out.InstanceTypes[0]
+	x.kind = &kind
 	return nil
 }
 
@@ -42,9 +37,11 @@ func (x *examination) image(ctx context.Context) error {
 	switch {
 	case !ok:
 		x.blocks(subject, "copy the image to the region, or bake it again", "it is not there")
+	case image.State != "" && image.State != ec2types.ImageStateAvailable:
+		x.blocks(subject, "make it available, or bake it again", "it is %s, not available", image.State)
 	case x.kind != nil && x.kind.ProcessorInfo != nil && !runsOn(image, x.kind.ProcessorInfo.SupportedArchitectures):
 		x.blocks(subject, "choose another instance type, or bake for its architecture",
-			"it is made for %s, which %s is not", image.Architecture, x.aws.InstanceType)
+			"it is made for %s, which %s is not", image.Architecture, x.instance)
 	default:
 		x.well(subject)
 	}
@@ -58,18 +55,15 @@ func runsOn(image ec2types.Image, architectures []ec2types.ArchitectureType) boo
 // subnets looks for free addresses and for zones that have the instance type.
 func (x *examination) subnets(ctx context.Context) error {
 	subject := "subnets in " + x.acc.Region
-	out, err := x.acc.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: x.cfg.Subnets})
+	nets, err := x.acc.Subnets(ctx, x.subnetIDs...)
 	if err != nil {
-		return x.failed(subject, "name subnets that are there", account.Classify("read subnets", strings.Join(x.cfg.Subnets, ", "), false, err))
+		return x.failed(subject, "name subnets that are there", err)
 	}
-	x.nets = out.Subnets
+	x.nets = nets
 	free, vpcs := 0, map[string]bool{}
 	for _, n := range x.nets {
 		free += int(deref(n.AvailableIpAddressCount))
 		vpcs[deref(n.VpcId)] = true
-	}
-	if err := x.already(ctx); err != nil {
-		return err
 	}
 	adds := x.adds()
 	switch {
@@ -80,22 +74,25 @@ func (x *examination) subnets(ctx context.Context) error {
 	default:
 		x.well(fmt.Sprintf("free addresses in %s: %d for %d instances to come", x.acc.Region, free, adds))
 	}
-	return x.offered(ctx)
+	return nil
 }
 
 // offered asks in which of the subnets' zones the instance type is to be had.
 // docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
 func (x *examination) offered(ctx context.Context) error {
-	subject := fmt.Sprintf("instance type %s in the zones of the subnets", x.aws.InstanceType)
+	if len(x.nets) == 0 {
+		return nil // said of the subnets already
+	}
+	subject := fmt.Sprintf("instance type %s in the zones of the subnets", x.instance)
 	var have []string
 	pages := ec2.NewDescribeInstanceTypeOfferingsPaginator(x.acc.EC2, &ec2.DescribeInstanceTypeOfferingsInput{
 		LocationType: ec2types.LocationTypeAvailabilityZone,
-		Filters:      []ec2types.Filter{{Name: aws.String("instance-type"), Values: []string{x.aws.InstanceType}}},
+		Filters:      []ec2types.Filter{{Name: aws.String("instance-type"), Values: []string{x.instance}}},
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return x.unread(subject, account.Classify("read offerings of instance type", x.aws.InstanceType, false, err))
+			return x.unread(subject, account.Classify("read offerings of instance type", x.instance, false, err))
 		}
 		for _, o := range page.InstanceTypeOfferings {
 			have = append(have, deref(o.Location))

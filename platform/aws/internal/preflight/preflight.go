@@ -38,7 +38,7 @@ func (e *Examiner) Preflight(ctx context.Context, s platform.FleetSpec) ([]platf
 	if err != nil {
 		return nil, err
 	}
-	err = x.all(ctx, x.instanceType, x.image, x.subnets, x.quotas, x.route)
+	err = x.all(ctx, x.instanceType, x.image, x.already, x.subnets, x.offered, x.quotas, x.route)
 	return x.findings, err
 }
 
@@ -56,7 +56,7 @@ func (e *Examiner) Examine(ctx context.Context, region string, target release.Ta
 	if known, err := x.caller(ctx); err != nil || !known {
 		return x.findings, err
 	}
-	err = x.all(ctx, x.instanceType, x.subnets, x.zones, x.securityGroups, x.quotas, x.route, x.testRoutes, x.permissions)
+	err = x.all(ctx, x.instanceType, x.already, x.subnets, x.offered, x.zones, x.securityGroups, x.quotas, x.route, x.testRoutes, x.permissions)
 	return x.findings, err
 }
 
@@ -65,7 +65,8 @@ func (e *Examiner) begin(ctx context.Context, s platform.FleetSpec) (*examinatio
 	if err != nil {
 		return nil, err
 	}
-	return &examination{acc: acc, aws: e.Settings.AWS, cfg: e.Settings.Region(s.Region), fleet: s}, nil
+	cfg := e.Settings.Region(s.Region)
+	return &examination{acc: acc, aws: e.Settings.AWS, cfg: cfg, fleet: s, instance: e.Settings.AWS.InstanceType, subnetIDs: cfg.Subnets}, nil
 }
 
 // examination is one look; later steps use what earlier ones read.
@@ -76,9 +77,13 @@ type examination struct {
 	fleet    platform.FleetSpec
 	findings []platform.Finding
 
+	instance  string   // type of the instances
+	subnetIDs []string // where they are to be
+
 	kind    *ec2types.InstanceTypeInfo // nil: not known
 	nets    []ec2types.Subnet
 	present int  // instances that the fleet has already
+	back    bool // a fleet that is there is to grow again
 	exists  bool // the fleet's group is there already
 }
 

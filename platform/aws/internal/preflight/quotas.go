@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"github.com/switchyard/switchyard/platform/aws/internal/account"
 )
@@ -61,15 +60,15 @@ func (x *examination) quotas(ctx context.Context) error {
 // stays up beside the new one, so what runs is not freed before.
 func (x *examination) vcpus(ctx context.Context) error {
 	subject := "vCPU quota in " + x.acc.Region
-	code := vcpuQuota(x.aws.InstanceType)
+	code := vcpuQuota(x.instance)
 	switch {
 	case x.kind == nil || x.kind.VCpuInfo == nil:
 		return nil // said of the instance type already
 	case code == "":
-		x.doubts(subject, "look in Service Quotas whether there is room for two fleets", "which quota %s counts against is not known", x.aws.InstanceType)
+		x.doubts(subject, "look in Service Quotas whether there is room for two fleets", "which quota %s counts against is not known", x.instance)
 		return nil
 	}
-	quota, err := x.quota(ctx, code)
+	quota, err := x.acc.Quota(ctx, code)
 	if err != nil {
 		return x.unread(subject, err)
 	}
@@ -79,7 +78,12 @@ func (x *examination) vcpus(ctx context.Context) error {
 		return x.unread(subject, err)
 	}
 	adds := x.adds() * each
-	if running+adds > int(quota) {
+	switch {
+	case adds > 0 && running+adds > int(quota) && x.back:
+		x.blocks(subject, fmt.Sprintf("ask Service Quotas for %d at least (code %s)", running+adds, code),
+			"%d vCPUs run and %d instances more add %d, but the quota is %d", running, x.adds(), adds, int(quota))
+		return nil
+	case adds > 0 && running+adds > int(quota):
 		x.blocks(subject, fmt.Sprintf("ask Service Quotas for %d at least (code %s), or release fewer instances", running+adds, code),
 			"%d vCPUs run and the new fleet adds %d, but the quota is %d", running, adds, int(quota))
 		return nil
@@ -88,39 +92,17 @@ func (x *examination) vcpus(ctx context.Context) error {
 	return nil
 }
 
-func (x *examination) quota(ctx context.Context, code string) (float64, error) {
-	out, err := x.acc.Quotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("ec2"), QuotaCode: aws.String(code)})
-	if err != nil {
-		return 0, account.Classify("read service quota", code, false, err)
-	}
-	if out.Quota == nil || out.Quota.Value == nil {
-		return 0, fmt.Errorf("read service quota %s: the answer has no value", code)
-	}
-	return *out.Quota.Value, nil
-}
-
 // runningVCPUs counts what counts against the quota: on-demand instances that start or
 // run. each is taken for an instance that does not say how many it has.
 func (x *examination) runningVCPUs(ctx context.Context, code string, each int) (int, error) {
+	running, err := x.acc.Running(ctx)
 	sum := 0
-	pages := ec2.NewDescribeInstancesPaginator(x.acc.EC2, &ec2.DescribeInstancesInput{
-		Filters:    []ec2types.Filter{{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}}},
-		MaxResults: aws.Int32(1000),
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return 0, account.Classify("count running instances in", x.acc.Region, false, err)
-		}
-		for _, r := range page.Reservations {
-			for _, i := range r.Instances {
-				if i.InstanceLifecycle == "" && vcpuQuota(string(i.InstanceType)) == code {
-					sum += vcpusOf(i, each)
-				}
-			}
+	for _, i := range running {
+		if i.InstanceLifecycle == "" && vcpuQuota(string(i.InstanceType)) == code {
+			sum += vcpusOf(i, each)
 		}
 	}
-	return sum, nil
+	return sum, err
 }
 
 func vcpusOf(i ec2types.Instance, otherwise int) int {
@@ -144,7 +126,7 @@ func (x *examination) groups(ctx context.Context) error {
 
 func (x *examination) templates(ctx context.Context) error {
 	subject := "launch templates quota in " + x.acc.Region
-	most, err := x.quota(ctx, launchTemplateQuota)
+	most, err := x.acc.Quota(ctx, launchTemplateQuota)
 	if err != nil {
 		return x.unread(subject, err)
 	}

@@ -64,7 +64,7 @@ func (x *examination) permissions(ctx context.Context) error {
 		trials = append(trials, trial{"ec2:CopyImage", false, func(ctx context.Context) error { return x.tryCopy(ctx, *image) }})
 	}
 	var untold []string
-	for _, t := range append(trials, trial{action: "cloudwatch:GetMetricData", run: x.readMetric}) {
+	for _, t := range append(trials, trial{action: "cloudwatch:GetMetricData", run: x.readMetric}, trial{action: "cloudwatch:DescribeAlarms", run: x.readAlarm}) {
 		subject := "permission " + t.action
 		err := account.Classify("try "+t.action+" in", x.acc.Region, false, t.run(ctx))
 		kind := platform.KindOf(err)
@@ -202,6 +202,11 @@ func (x *examination) someImage(ctx context.Context) (_ *ec2types.Image, own boo
 		}
 	}
 	return nil, false, nil
+}
+
+func (x *examination) readAlarm(ctx context.Context) error {
+	_, err := x.acc.CloudWatch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{noName}})
+	return err
 }
 
 func (x *examination) readMetric(ctx context.Context) error {

@@ -7,12 +7,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/switchyard/switchyard/platform"
-	"github.com/switchyard/switchyard/platform/aws/internal/account"
 	"github.com/switchyard/switchyard/platform/aws/internal/route"
 )
 
@@ -56,19 +53,12 @@ func (x *examination) forwards(subject string, s route.State) {
 		x.blocks(subject, advice, "it forwards to %s, which the spec does not name", strings.Join(foreign, " and "))
 	case len(missing) > 0:
 		x.blocks(subject, advice, "it does not name %s", strings.Join(missing, " and "))
-	case sticky(s.Forward.Actions):
+	case route.Sticky(s.Forward.Actions) > 0:
 		x.doubts(subject, "turn stickiness between target groups off, or let it be shorter than the drain",
 			"clients stick to their target group, so those who came before the switch stay with the previous fleet until their cookie ends")
 	default:
 		x.well(subject)
 	}
-}
-
-// sticky: docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#sticky-sessions
-func sticky(actions []elbtypes.Action) bool {
-	return slices.ContainsFunc(actions, func(a elbtypes.Action) bool {
-		return a.ForwardConfig != nil && a.ForwardConfig.TargetGroupStickinessConfig != nil && deref(a.ForwardConfig.TargetGroupStickinessConfig.Enabled)
-	})
 }
 
 // place looks for a target group that is free for the candidate: no share, no fleet and
@@ -168,15 +158,13 @@ func (x *examination) fits(subject string, tg elbtypes.TargetGroup) {
 // delay looks at the time a target has for its last requests:
 // docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-target-group-attributes.html#deregistration-delay
 func (x *examination) delay(ctx context.Context, subject, arn string) error {
-	out, err := x.acc.ELB.DescribeTargetGroupAttributes(ctx, &elasticloadbalancingv2.DescribeTargetGroupAttributesInput{TargetGroupArn: aws.String(arn)})
+	attributes, err := x.acc.Attributes(ctx, arn)
 	if err != nil {
-		return x.unread(subject+": deregistration delay", account.Classify("read attributes of target group", arn, false, err))
+		return x.unread(subject+": deregistration delay", err)
 	}
-	for _, a := range out.Attributes {
-		if deref(a.Key) == "deregistration_delay.timeout_seconds" && deref(a.Value) == "0" {
-			x.doubts(subject, "set the deregistration delay to the longest request, 30 s for example",
-				"its deregistration delay is 0 s: requests in flight are cut off when an instance leaves")
-		}
+	if attributes["deregistration_delay.timeout_seconds"] == "0" {
+		x.doubts(subject, "set the deregistration delay to the longest request, 30 s for example",
+			"its deregistration delay is 0 s: requests in flight are cut off when an instance leaves")
 	}
 	return nil
 }

@@ -174,6 +174,9 @@ func outside(ctx context.Context, acc *account.Account, fleet string) error {
 		return platform.NotFound(opShift, "fleet "+fleet)
 	case groupTags(g)[tag.Alone] == "true":
 		return platform.NewError(platform.KindInvalid, opShift, "fleet "+fleet, "", errors.New("it stands alone: it is no part of a route"))
+	case groupTags(g)[tag.Place] != "":
+		return platform.NewError(platform.KindConflict, opShift, "fleet "+fleet, "attach it to the route again, and wait until it is ready",
+			fmt.Errorf("fleet %s was taken out of the route", fleet))
 	default:
 		return platform.NewError(platform.KindNotFound, opShift, "fleet "+fleet, "attach its Auto Scaling group to the target group that is free",
 			errors.New("it is attached to none of the route's target groups"))

@@ -19,6 +19,8 @@ const (
 	Image = "switchyard:image" // ref of the image; on an image's snapshots too
 	Hold  = "switchyard:hold"  // who holds scale-in, and what to put back afterwards
 	Alone = "switchyard:alone" // "true" on a fleet that is no part of a route
+	Place = "switchyard:place" // target group of a fleet that was taken out of the route, and when it was put back
+	Least = "switchyard:least" // minimum that a group gets back when it is large enough again
 )
 
 // On images and their snapshots: the provenance.
