@@ -8,6 +8,7 @@ package platform
 
 import (
 	"context"
+	"time"
 
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/release/spec"
@@ -20,6 +21,7 @@ type Platform struct {
 	Fleets Fleets
 	Router Router
 	Doctor Doctor // nil: there is nothing to examine
+	Meters Meters // nil: the platform has no alarms and metrics of its own
 }
 
 // Opener opens a platform with the settings of a release's spec. It makes no call and
@@ -81,6 +83,17 @@ type Fleets interface {
 	HoldScaleIn(ctx context.Context, region, name, holder string) error
 	// ReleaseScaleIn ends the hold of this holder. No hold, or no such fleet, succeeds.
 	ReleaseScaleIn(ctx context.Context, region, name, holder string) error
+	// Attach puts the fleet into the route, without a share. Attached already succeeds.
+	// KindConflict when the route has no place for it.
+	Attach(ctx context.Context, region, name string) error
+	// Detach takes the fleet out of the route: it gets no request, not even a probe, and
+	// keeps its instances. KindConflict while the router gives it a share. Detached
+	// already, or gone, succeeds.
+	Detach(ctx context.Context, region, name string) error
+	// Readiness says what stands against bringing the fleet to so many instances and
+	// giving it traffic again: its image, its launch template, quota, its place in the
+	// route. It changes nothing. KindNotFound when the fleet is not there.
+	Readiness(ctx context.Context, region, name string, instances int) ([]Finding, error)
 	// Retire removes the fleet with all its instances. KindConflict while the
 	// router still gives it a share. Retiring what is gone succeeds.
 	Retire(ctx context.Context, region, name string) error
@@ -146,6 +159,42 @@ type Router interface {
 	SetWeights(ctx context.Context, region string, target release.Target, expected, want release.Weights) error
 	// Requests reads the counters of every fleet of the target.
 	Requests(ctx context.Context, region string, target release.Target) ([]release.Requests, error)
+	// Load reads the requests that the target got between two times, in steps that begin
+	// at whole multiples of step since 1970, oldest first. A step that is not known in
+	// full is left out: absence is no zero. Step is at least a minute.
+	Load(ctx context.Context, region string, target release.Target, since, until time.Time, step time.Duration) ([]release.Load, error)
+	// Traits are the settings of the route that a release has to respect.
+	Traits(ctx context.Context, region string, target release.Target) (Traits, error)
+}
+
+// Traits are settings of a route that delay the effect of shares.
+type Traits struct {
+	Sticky    time.Duration `json:"sticky,omitempty"`    // how long a client stays with the fleet it got; 0: it does not stay
+	SlowStart time.Duration `json:"slowStart,omitempty"` // how long a new instance gets less than its part; 0: not at all
+}
+
+// Meters reads alarms and metrics that the platform keeps. It changes nothing.
+type Meters interface {
+	// Alarm reads the state of an alarm. KindNotFound when there is none of that name.
+	Alarm(ctx context.Context, region, name string) (Alarm, error)
+	// Metric reads the newest value that is complete. KindNotFound when there is none
+	// in the last ten periods.
+	Metric(ctx context.Context, region string, m spec.CloudWatchMetric) (Reading, error)
+}
+
+// Alarm is the state of an alarm. Raised and Quiet are both false when the alarm can't tell.
+type Alarm struct {
+	Raised bool   `json:"raised"`
+	Quiet  bool   `json:"quiet"`
+	Reason string `json:"reason,omitempty"`
+	Link   string `json:"link,omitempty"` // where a person can look at it
+}
+
+// Reading is one value of a metric.
+type Reading struct {
+	Value float64   `json:"value"`
+	At    time.Time `json:"at"` // when its period ended
+	Link  string    `json:"link,omitempty"`
 }
 
 // Probe reaches one fleet through the router.

@@ -10,19 +10,29 @@ func ReleaseWorkflowID(t Target, id string) string {
 	return "release/" + t.Application + "/" + t.Environment + "/" + id
 }
 
+// MigrationKey is the idempotency key of one half of a release's migration: the same at
+// every attempt. Where the half is a Temporal workflow it is its id.
+func MigrationKey(t Target, id, half string) string {
+	return "migration/" + t.Application + "/" + t.Environment + "/" + id + "/" + half
+}
+
 // Names under which workflows, queries and messages stand in histories and in the
 // Temporal UI. Orders are signals and updates under the names of their kinds.
 const (
 	WorkflowRelease     = "Release"
 	WorkflowEnvironment = "Environment"
+	WorkflowRunActivity = "RunActivity" // runs an activity of the user's own for a check
 
 	QueryState       = "state"       // Release: answers State
 	QueryEnvironment = "environment" // Environment: answers Environment
 
-	UpdateAdmit  = "admit"  // Environment: AdmitRequest → Admission
-	UpdateReport = "report" // Environment: Report
+	UpdateAdmit  = "admit"    // Environment: AdmitRequest → Admission
+	UpdateReport = "report"   // Environment: Report
+	UpdateFreeze = "freeze"   // Environment, signal and update: Freeze
+	UpdateThaw   = "unfreeze" // Environment, signal and update: ThawRequest
 
 	SignalAdmitted = "admitted" // Release: the target is yours now (from the environment)
+	SignalFreezes  = "freezes"  // Release: the freezes of the target, []Freeze (from the environment)
 )
 
 // AdmitRequest is the body of the admit update.
@@ -37,6 +47,13 @@ type ReportRequest struct {
 	Version string     `json:"version"`
 	Outcome string     `json:"outcome,omitempty"`
 	Regions []LivePair `json:"regions,omitempty"`
+	Schema  Schema     `json:"schema,omitzero"`
+}
+
+// ThawRequest ends a freeze.
+type ThawRequest struct {
+	Name string `json:"name"`
+	By   string `json:"by"`
 }
 
 // OrderAnswer is what an order's update answers.

@@ -48,6 +48,11 @@ func (s *State) OverriddenSince(what string, since time.Time) bool {
 	return slices.ContainsFunc(s.Overrides, func(o Override) bool { return o.What == what && !o.At.Before(since) })
 }
 
+// OverriddenAfter says whether it was overridden after the first n overrides.
+func (s *State) OverriddenAfter(what string, n int) bool {
+	return slices.ContainsFunc(s.Overrides[min(n, len(s.Overrides)):], func(o Override) bool { return o.What == what })
+}
+
 // shifted is when the last region of the present wave that holds a share was given it;
 // zero when none holds one.
 func (s *State) shifted() time.Time {

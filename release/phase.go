@@ -15,14 +15,17 @@ const (
 	PhaseRequested    Phase = "requested" // waiting for the target: one holder at a time
 	PhaseAdmitted     Phase = "admitted"  // holds the target; the plan is being made
 	PhaseBake         Phase = "bake"
+	PhaseExpand       Phase = "expand" // the first half of a database migration
 	PhaseProvision    Phase = "provision"
 	PhaseVerify       Phase = "verify"
 	PhaseGate         Phase = "gate" // waits for approval before the switch
 	PhaseSwitch       Phase = "switch"
 	PhaseWatch        Phase = "watch" // the short watch straight after the switch
 	PhaseSoak         Phase = "soak"
-	PhaseWindow       Phase = "window" // waits for approval and for the low-traffic window
-	PhaseDecommission Phase = "decommission"
+	PhaseWindow       Phase = "window"       // waits for approval and for the low-traffic window
+	PhaseStop         Phase = "stop"         // takes the previous fleet out of the route and stops it; a rollback starts it again
+	PhaseDecommission Phase = "decommission" // deletes the previous fleet: the point of no return
+	PhaseContract     Phase = "contract"     // the second half of a database migration
 
 	PhaseCleanUp  Phase = "clean-up" // removes the candidate; traffic never moved
 	PhaseRollback Phase = "rollback" // moves traffic back to the previous fleet
@@ -38,8 +41,8 @@ const (
 // Phases lists every phase in the order people expect to read them.
 func Phases() []Phase {
 	return []Phase{
-		PhaseRequested, PhaseAdmitted, PhaseBake, PhaseProvision, PhaseVerify, PhaseGate, PhaseSwitch, PhaseWatch,
-		PhaseSoak, PhaseWindow, PhaseDecommission, PhaseCleanUp, PhaseRollback,
+		PhaseRequested, PhaseAdmitted, PhaseBake, PhaseExpand, PhaseProvision, PhaseVerify, PhaseGate, PhaseSwitch, PhaseWatch,
+		PhaseSoak, PhaseWindow, PhaseStop, PhaseDecommission, PhaseContract, PhaseCleanUp, PhaseRollback,
 		PhaseCompleted, PhaseRolledBack, PhaseRejected, PhaseAborted, PhaseFailed, PhaseRefused,
 	}
 }
@@ -53,6 +56,8 @@ func next(p Phase) []Phase {
 	case PhaseAdmitted:
 		return []Phase{PhaseBake, PhaseCleanUp}
 	case PhaseBake:
+		return []Phase{PhaseExpand, PhaseProvision, PhaseCleanUp}
+	case PhaseExpand:
 		return []Phase{PhaseProvision, PhaseCleanUp}
 	case PhaseProvision:
 		return []Phase{PhaseVerify, PhaseCleanUp, PhaseRollback}
@@ -63,12 +68,16 @@ func next(p Phase) []Phase {
 	case PhaseSwitch:
 		return []Phase{PhaseWatch, PhaseCleanUp, PhaseRollback} // clean-up when no shift was started yet
 	case PhaseWatch:
-		return []Phase{PhaseProvision, PhaseSoak, PhaseRollback}
+		return []Phase{PhaseProvision, PhaseSoak, PhaseRollback, PhaseDecommission} // the last when the dead man ends it
 	case PhaseSoak:
-		return []Phase{PhaseWindow, PhaseRollback}
+		return []Phase{PhaseWindow, PhaseRollback, PhaseDecommission}
 	case PhaseWindow:
+		return []Phase{PhaseStop, PhaseDecommission, PhaseRollback} // without stop when there is nothing to take away
+	case PhaseStop:
 		return []Phase{PhaseDecommission, PhaseRollback}
 	case PhaseDecommission:
+		return []Phase{PhaseContract, PhaseCompleted}
+	case PhaseContract:
 		return []Phase{PhaseCompleted}
 	case PhaseCleanUp:
 		return []Phase{PhaseRejected, PhaseAborted, PhaseFailed}
@@ -99,7 +108,7 @@ func (p Phase) MayFollow(q Phase) bool {
 // switch when a release is in p. Rolling back is not needed then, cleaning up is.
 func (p Phase) BeforeSwitch() bool {
 	switch p {
-	case PhaseRequested, PhaseAdmitted, PhaseBake, PhaseProvision, PhaseVerify, PhaseGate:
+	case PhaseRequested, PhaseAdmitted, PhaseBake, PhaseExpand, PhaseProvision, PhaseVerify, PhaseGate:
 		return true
 	}
 	return false
@@ -109,7 +118,7 @@ func (p Phase) BeforeSwitch() bool {
 // may have moved, and the point of no return is not reached.
 func (p Phase) CanRollBack() bool {
 	switch p {
-	case PhaseSwitch, PhaseWatch, PhaseSoak, PhaseWindow:
+	case PhaseSwitch, PhaseWatch, PhaseSoak, PhaseWindow, PhaseStop:
 		return true
 	}
 	return false

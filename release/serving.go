@@ -18,6 +18,30 @@ func (r *RegionState) TakeShares(seen Weights) bool {
 	return true
 }
 
+// AsSet says whether the shares are as the release last set them.
+func (r *RegionState) AsSet() bool { return r.Weights.Of(r.Candidate) == r.Share }
+
+// LostReadiness says in which region whose previous fleet is to go a rollback would not
+// work, and why; "" when it would in all of them, as far as is known.
+func (s *State) LostReadiness() string {
+	for _, r := range s.Regions {
+		if TakesAway(r.Previous, r.Adopted, s.Request.Spec.Decommission) && !r.Readiness.At.IsZero() && !r.Readiness.Ready {
+			return r.Name + ": " + r.Readiness.Why
+		}
+	}
+	return ""
+}
+
+// From is the version that served in a region before, "" when it is not known.
+func (s *State) From(region string) string {
+	for _, p := range s.Plan.Regions {
+		if p.Name == region {
+			return p.From
+		}
+	}
+	return ""
+}
+
 // AllServe says whether every candidate has all the traffic of its region.
 func (s *State) AllServe() bool {
 	for i := range s.Regions {
@@ -67,7 +91,7 @@ func (s *State) Live() []LivePair {
 		if len(r.Weights) == 0 {
 			continue
 		}
-		if r.Weights.Of(r.Candidate) == 0 {
+		if r.Weights.Of(r.Candidate) < 50 && r.Previous != "" {
 			out = append(out, LivePair{Region: r.Name, Live: r.Previous, LiveVersion: from[r.Name]})
 			continue
 		}

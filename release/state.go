@@ -14,6 +14,9 @@ type Request struct {
 	Requester string    `json:"requester"` // who asked; four-eyes gates do not count this name
 	Spec      spec.Spec `json:"spec"`
 	Digest    string    `json:"digest"` // "sha256:…" of the spec as sent; two requests with one id must agree on it
+
+	SoakWas        spec.Duration `json:"soakWas,omitempty"`        // the soak that the spec asks for, when a shorter one was asked for
+	OverrideFreeze string        `json:"overrideFreeze,omitempty"` // why the release may begin in a freeze
 }
 
 // Target of the request.
@@ -48,9 +51,19 @@ type State struct {
 	Paused      *Pause        `json:"paused,omitempty"`
 	WayOut      *WayOut       `json:"wayOut,omitempty"`
 	Ledger      Ledger        `json:"ledger,omitempty"`
-	Orders      []Taken       `json:"orders,omitempty"`   // orders that were taken, oldest first
-	Refusals    []Refusal     `json:"refusals,omitempty"` // the last orders that were refused
-	Warnings    []string      `json:"warnings,omitempty"` // what is left for a person; never undoes a good release
+	Freezes     []Freeze      `json:"freezes,omitempty"`    // of the target, as the environment last told
+	Overrides   []Override    `json:"overrides,omitempty"`  // what a person let the release pass
+	Schema      Schema        `json:"schema,omitzero"`      // of the database, with what this release changed
+	Migrations  []Half        `json:"migrations,omitempty"` // what was done to the database
+	Measured    *MeasuredTime `json:"measured,omitempty"`   // the window that was found in the request curve
+	Blocked     string        `json:"blocked,omitempty"`    // what a step needs a person for
+	Needs       *PersonNeeded `json:"needs,omitempty"`      // since when the release waits for a person; see DeadMan
+	Attended    time.Time     `json:"attended,omitzero"`    // when the last order was taken
+	StoppedAt   time.Time     `json:"stoppedAt,omitzero"`   // when all previous fleets that go were stopped
+	Kept        bool          `json:"kept,omitempty"`       // the dead man ended it: the previous fleets stay for a person
+	Orders      []Taken       `json:"orders,omitempty"`     // orders that were taken, oldest first
+	Refusals    []Refusal     `json:"refusals,omitempty"`   // the last orders that were refused
+	Warnings    []string      `json:"warnings,omitempty"`   // what is left for a person; never undoes a good release
 	WaitingFor  string        `json:"waitingFor,omitempty"`
 	Runs        int           `json:"runs"` // how often the workflow was continued as new
 }
@@ -97,6 +110,47 @@ type RegionState struct {
 	Readiness  Readiness `json:"readiness,omitzero"`
 	SwitchedAt time.Time `json:"switchedAt,omitzero"` // when the candidate's share was read back
 	Noticed    []string  `json:"noticed,omitempty"`   // what is not as the release left it, as last told
+
+	Need      int           `json:"need,omitempty"`      // instances that the load needed when it was last measured
+	Share     int           `json:"share,omitempty"`     // the candidate's percent of the traffic, as the release last set it
+	Moving    bool          `json:"moving,omitempty"`    // a shift to Share was begun and not read back
+	Step      int           `json:"step,omitempty"`      // steps of the switch that are done
+	Steps     []StepState   `json:"steps,omitempty"`     // what became of each step
+	Compared  []Result      `json:"compared,omitempty"`  // the last comparisons with the live fleet
+	Doubt     string        `json:"doubt,omitempty"`     // what can't be told about the candidate, as last told
+	SlowStart spec.Duration `json:"slowStart,omitempty"` // how long the route takes to give new instances their part
+	Stopped   bool          `json:"stopped,omitempty"`   // the previous fleet is being taken out of the route and stopped, or is
+	Left      bool          `json:"left,omitempty"`      // the previous fleet could not be taken away and stays for a person
+	Back      Back          `json:"back,omitzero"`       // the way back
+}
+
+// Half is one half of a migration that was done, or tried.
+type Half struct {
+	Name    string    `json:"name"` // expand or contract
+	Key     string    `json:"key"`  // idempotency key
+	Start   time.Time `json:"start"`
+	End     time.Time `json:"end,omitzero"`
+	Outcome string    `json:"outcome,omitempty"` // "done", or why it failed
+	Output  string    `json:"output,omitempty"`  // its end
+}
+
+// The halves of a migration.
+const (
+	HalfExpand   = "expand"
+	HalfContract = "contract"
+)
+
+// MeasuredTime is a window that was found in the request curve.
+type MeasuredTime struct {
+	Window   spec.Window `json:"window"`
+	Evidence string      `json:"evidence"`
+	At       time.Time   `json:"at"`
+}
+
+// PersonNeeded is what the release needs a person for, and since when.
+type PersonNeeded struct {
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
 }
 
 // Counts is the size of both fleets as last read.

@@ -25,6 +25,7 @@ type StepState struct {
 	Shifted time.Time `json:"shifted,omitzero"` // when the share was read back
 	Done    time.Time `json:"done,omitzero"`    // when the release went on from it
 	Verdict string    `json:"verdict,omitempty"`
+	Before  int       `json:"before,omitempty"` // overrides that were given before the share was moved; they are not for this step
 }
 
 // Steps are the steps of a region in which the load needs so many instances, one at the
