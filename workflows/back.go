@@ -1,12 +1,10 @@
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/switchyard/switchyard/activities"
@@ -15,14 +13,9 @@ import (
 )
 
 const (
-	// quiet is how long a fleet must have had no request before it may go.
-	quiet = spec.Duration(2 * time.Second)
 	// proof is how long the proof that a fleet gets no request, and its removal, may take
 	// beside the drain: request counters of a cloud lag by minutes.
 	proof = spec.Duration(15 * time.Minute)
-	// regrow is how long a rollback waits for the previous fleet to reach today's
-	// load before it moves traffic to what there is.
-	regrow = spec.Duration(2 * time.Minute)
 	// firstRetry and longestRetry space the tries of a rollback that does not get
 	// through; lastTry is how many there are before the release fails and a person
 	// takes over. Together they are more than a day.
@@ -77,7 +70,8 @@ func (r *releaseRun) removeCandidates(ctx workflow.Context, serves []string) {
 
 func (r *releaseRun) retire(ctx workflow.Context, region, fleet string) error {
 	drain := *r.state.Request.Spec.Traffic.Drain
-	within := drain + proof
+	quiet := r.state.Request.Spec.Decommission.Quiet
+	within := drain + quiet + proof
 	in := activities.RetireInput{Place: r.place(region), Fleet: fleet, Drain: drain, Quiet: quiet, Within: within}
 	summary := fmt.Sprintf("%s: drain and remove %s", region, fleet)
 	err := workflow.ExecuteActivity(forWaiting(ctx, summary, within.Std()), activities.Retire, in).Get(ctx, nil)
@@ -114,106 +108,6 @@ func (r *releaseRun) releaseHolds(ctx workflow.Context) {
 	}
 }
 
-// rollBack brings traffic back to the previous fleets, in all regions at once: going
-// back is urgent, and a region that is stuck holds up no other. Then it removes or
-// keeps the candidates.
-func (r *releaseRun) rollBack(ctx workflow.Context) release.Phase {
-	var stuck []string
-	all := workflow.NewWaitGroup(ctx)
-	for i := range r.state.Regions {
-		region := &r.state.Regions[i]
-		if !region.Switched {
-			continue
-		}
-		all.Add(1)
-		workflow.GoNamed(ctx, region.Name, func(ctx workflow.Context) {
-			defer all.Done()
-			if err := r.rollBackRegion(ctx, region); err != nil {
-				stuck = append(stuck, region.Name)
-			}
-			r.show(ctx)
-		})
-	}
-	all.Wait(ctx)
-	clean := len(stuck) == 0
-	if clean && r.state.Request.Spec.Retention.Candidate == spec.Keep {
-		for _, fleet := range r.state.Ledger.Open(release.KindFleet) {
-			r.ledger(ctx, release.KindFleet, fleet.Region, fleet.Name, release.LedgerKept, "kept for inspection, without traffic")
-		}
-	} else {
-		r.removeCandidates(ctx, stuck)
-	}
-	r.releaseHolds(ctx)
-	end := r.state.EndPhase(clean)
-	r.report(ctx, string(end))
-	return end
-}
-
-// rollBackRegion is tried with growing intervals and a call for help; it ends in an
-// error only when there is nothing to go back to or nobody came for a day.
-func (r *releaseRun) rollBackRegion(ctx workflow.Context, region *release.RegionState) error {
-	if region.Previous == "" {
-		r.callForHelp(ctx, fmt.Sprintf("%s: there is no previous fleet to go back to; %s keeps the traffic. Release a good version", region.Name, region.Candidate))
-		return fmt.Errorf("%s has no previous fleet", region.Name)
-	}
-	pause := firstRetry
-	for try := 1; ; try++ {
-		err := r.shiftBack(ctx, region)
-		if err == nil {
-			return nil
-		}
-		if takeShares(region, err) && try < lastTry {
-			continue // somebody moved traffic between our two fleets; go back from there
-		}
-		if try == 1 || try == lastTry {
-			r.callForHelp(ctx, fmt.Sprintf("%s: traffic is not back on %s yet: %s", region.Name, region.Previous, explain(err)))
-		}
-		if try == lastTry {
-			return err
-		}
-		r.waitFor(ctx, fmt.Sprintf("%s: try %d to move traffic back to %s, in %s: %s", region.Name, try+1, region.Previous, pause, explain(err)))
-		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "try the rollback again"})
-		if err := timer.Get(ctx, nil); err != nil {
-			return err
-		}
-		pause = min(2*pause, longestRetry)
-	}
-}
-
-// takeShares takes over the shares that a refused shift found, where that is safe.
-func takeShares(region *release.RegionState, err error) bool {
-	var app *temporal.ApplicationError
-	var seen release.Weights
-	found := errors.As(err, &app) && app.Type() == activities.ErrOutOfBand && app.HasDetails() && app.Details(&seen) == nil
-	return found && region.TakeShares(seen)
-}
-
-func (r *releaseRun) shiftBack(ctx workflow.Context, region *release.RegionState) error {
-	capacity := activities.CapacityInput{Place: r.place(region.Name), Fleet: region.Previous, Carrying: region.Candidate, Least: region.Capacity, Within: regrow}
-	var parity release.Parity
-	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Previous)
-	if err := workflow.ExecuteActivity(forRegrow(ctx, summary), activities.Capacity, capacity).Get(ctx, &parity); err != nil {
-		r.state.Warn(fmt.Sprintf("%s: traffic goes back to %s although it is not at today's load: %s", region.Name, region.Previous, explain(err)))
-	}
-	in := activities.ShiftInput{
-		Place: r.place(region.Name), Expected: region.Weights,
-		Want: release.Weights{{Fleet: region.Previous, Percent: 100}, {Fleet: region.Candidate}},
-	}
-	if region.Weights.Of(region.Candidate) == 0 && !region.Weights.Equal(nil) { // the switch was cut off: the shares are the new ones or still the old ones, which is as good
-		in.Expected = release.Weights{{Fleet: region.Candidate, Percent: 100}}
-	}
-	var shift activities.Shift
-	summary = fmt.Sprintf("%s: all traffic back to %s", region.Name, region.Previous)
-	if err := workflow.ExecuteActivity(forWayBack(ctx, summary), activities.ShiftTraffic, in).Get(ctx, &shift); err != nil {
-		return err
-	}
-	region.Weights, region.Switched = shift.Weights, false
-	region.BackMS = since(r.state.WayOut.At, shift.At)
-	r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the decision", region.Name, shift.Weights, region.BackMS))
-	r.waitFor(ctx, "")
-	return nil
-}
-
 // decommission takes the previous fleets away: the point of no return. What fails
 // here is a warning; a good release is never undone for it.
 func (r *releaseRun) decommission(ctx workflow.Context) release.Phase {
@@ -222,6 +116,9 @@ func (r *releaseRun) decommission(ctx workflow.Context) release.Phase {
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerKept, "serves")
 		switch {
 		case region.Previous == "":
+		case r.state.Kept || region.Left:
+			r.ledger(ctx, release.KindFleet, region.Name, region.Previous, release.LedgerKept, "left for a person")
+			r.state.Warn(fmt.Sprintf("%s: the previous fleet %s is still there. Remove it when nobody needs it", region.Name, region.Previous))
 		case !release.TakesAway(region.Previous, region.Adopted, r.state.Request.Spec.Decommission):
 			r.state.Warn(fmt.Sprintf("%s: fleet %s has no traffic any more and was left as it is, because Switchyard did not make it", region.Name, region.Previous))
 		default:
@@ -230,6 +127,9 @@ func (r *releaseRun) decommission(ctx workflow.Context) release.Phase {
 	}
 	r.releaseHolds(ctx)
 	r.retireImages(ctx)
+	if m := r.state.Request.Spec.Migrations; m != nil && m.Contract != nil && !r.state.Kept {
+		return release.PhaseContract
+	}
 	end := r.state.EndPhase(true)
 	r.report(ctx, string(end))
 	return end

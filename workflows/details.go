@@ -19,13 +19,15 @@ func (p *page) printf(format string, args ...any) { p.WriteString(fmt.Sprintf(fo
 
 // releaseDetails is the state as Markdown, for somebody who opens the release in
 // the Temporal UI and wants to know what is going on and what to send.
-func releaseDetails(s *release.State) string {
+func releaseDetails(s *release.State, now time.Time) string {
 	var b page
 	b.printf("## %s %s: %s\n\n", s.Request.Target(), s.Request.Spec.Version, s.Phase)
-	writeWaiting(&b, s)
+	writeWaiting(&b, s, now)
 	writeWarnings(&b, s)
 	writeRegions(&b, s)
+	writeSteps(&b, s)
 	writeGates(&b, s)
+	writeDatabase(&b, s)
 	writePhases(&b, s)
 	writeOrders(&b, s)
 	return cut(b.String())
@@ -38,7 +40,7 @@ func cut(text string) string {
 	return strings.ToValidUTF8(text[:maxDetails], "") + "\n\n… cut; the state query has all of it"
 }
 
-func writeWaiting(b *page, s *release.State) {
+func writeWaiting(b *page, s *release.State, now time.Time) {
 	switch {
 	case s.Phase.Ended() && s.WayOut != nil:
 		b.printf("**Over:** %s. %s\n\n", s.Phase, cell(s.WayOut.Reason))
@@ -50,11 +52,23 @@ func writeWaiting(b *page, s *release.State) {
 	if s.WaitingFor != "" {
 		b.printf("**Waiting for:** %s\n\n", cell(s.WaitingFor))
 	}
-	if s.Leaving() || !s.Phase.Live() {
+	if s.Needs != nil && s.Needs.What != s.WaitingFor {
+		b.printf("**A person is needed** since %s: %s\n\n", stamp(s.Needs.Since), cell(s.Needs.What))
+	}
+	if s.Request.SoakWas > 0 {
+		b.printf("**Shortened soak:** %s instead of %s, as asked for by %s\n\n", s.Request.Spec.Soak.Duration, s.Request.SoakWas, cell(s.Request.Requester))
+	}
+	for _, r := range s.Regions {
+		if r.Back.Stage != "" {
+			b.printf("**Way back of %s:** %s\n\n", r.Name, cell(back(r.Back)))
+		}
+	}
+	writeFreezes(b, s.Freezes)
+	if len(ordersFor(s, now)) == 0 {
 		return
 	}
 	b.WriteString("**What you can send** (*More Actions → Send a Signal*):\n\n")
-	for _, o := range ordersFor(s) {
+	for _, o := range ordersFor(s, now) {
 		b.printf("- `%s` to %s:\n\n```json\n%s\n```\n\n", o.signal, o.does, o.body)
 	}
 }
@@ -62,10 +76,16 @@ func writeWaiting(b *page, s *release.State) {
 type offer struct{ signal, does, body string }
 
 // ordersFor lists the orders that fit the present phase, the awaited one first.
-func ordersFor(s *release.State) []offer {
+func ordersFor(s *release.State, now time.Time) []offer {
 	var out []offer
 	if s.Paused != nil {
 		out = append(out, offer{"resume", "let it go on", `{"by": "YOUR NAME"}`})
+	}
+	if s.Phase == release.PhaseRollback && s.Paused == nil {
+		out = append(out, offer{"pause", "hold the way back before its next step", `{"by": "YOUR NAME", "comment": "WHY"}`})
+	}
+	if s.Leaving() || !s.Phase.Live() {
+		return out
 	}
 	for _, g := range s.Gates {
 		if g.Decided == "" && s.Plan.Digest != "" && !g.Opened.IsZero() {
@@ -79,11 +99,16 @@ func ordersFor(s *release.State) []offer {
 			offer{"finish-soak", "end the soak now", `{"by": "YOUR NAME", "comment": "WHY"}`},
 			offer{"extend-soak", "soak longer", `{"by": "YOUR NAME", "for": "2h"}`})
 	}
+	for _, what := range release.Overridable() { // what nothing holds is not offered
+		if holds(s, what, now) && s.CheckOrder(release.Order{Kind: release.OrderOverride, By: anyone(s.Request.Spec.Rights.Override), Gate: what, Comment: "why"}, now) == nil {
+			out = append(out, offer{"override", "let it pass the " + what, fmt.Sprintf(`{"by": "YOUR NAME", "gate": %q, "comment": "WHY"}`, what)})
+		}
+	}
 	for _, o := range []offer{
 		{"rollback", "move traffic back to the previous fleet", `{"by": "YOUR NAME", "comment": "WHY"}`},
 		{"abort", "end it and remove the candidate", `{"by": "YOUR NAME", "comment": "WHY"}`},
 	} {
-		if s.CheckOrder(release.Order{Kind: release.OrderKind(o.signal), By: "you"}, time.Time{}) == nil {
+		if s.CheckOrder(release.Order{Kind: release.OrderKind(o.signal), By: "you"}, now) == nil {
 			out = append(out, o)
 		}
 	}
@@ -191,7 +216,10 @@ func writePhases(b *page, s *release.State) {
 	b.WriteString("\n")
 	for _, r := range s.Regions {
 		for _, c := range r.Checks {
-			b.printf("- %s: %s\n", r.Name, cell(c.String()))
+			b.printf("- %s: %s\n", r.Name, cell(evidence(c)))
+		}
+		for _, c := range r.Compared {
+			b.printf("- %s, compared: %s\n", r.Name, cell(evidence(c)))
 		}
 	}
 	b.WriteString("\n")

@@ -17,8 +17,9 @@ const holderCheck = time.Minute
 // environmentRun is the actor of one target: the durable lock, the queue, and what
 // is live and previous. It never ends; it continues as new.
 type environmentRun struct {
-	state release.Environment
-	mutex workflow.Mutex
+	state   release.Environment
+	mutex   workflow.Mutex
+	changes int // counts what may let the target be handed over
 }
 
 // Environment is the workflow of one target, started by the first request for it. It
@@ -41,6 +42,9 @@ func (e *environmentRun) setup(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := e.handleFreezes(ctx); err != nil {
+		return err
+	}
 	err = workflow.SetUpdateHandlerWithOptions(ctx, release.UpdateAdmit, e.admit,
 		workflow.UpdateHandlerOptions{Description: "Asks for the target. Sent by releases, not by people."})
 	if err != nil {
@@ -61,42 +65,53 @@ func (e *environmentRun) admit(ctx workflow.Context, req release.AdmitRequest) (
 		e.forgetVanished(ctx)
 	}
 	answer := e.state.Admit(req.Holder, req.Policy, workflow.Now(ctx))
-	e.show(ctx)
+	e.changed(ctx)
 	return answer, nil
 }
 
 func (e *environmentRun) report(ctx workflow.Context, req release.ReportRequest) error {
-	e.state.Report(req.ID, req.Version, req.Outcome, req.Regions, workflow.Now(ctx))
-	e.show(ctx)
+	e.state.Report(req, workflow.Now(ctx))
+	e.changed(ctx)
 	return nil
 }
 
-// run hands the target over whenever it is free, and continues as new when the
-// server asks for it and no handler is at work.
+// changed shows the new state and wakes the run.
+func (e *environmentRun) changed(ctx workflow.Context) {
+	e.changes++
+	e.show(ctx)
+}
+
+// run hands the target over whenever somebody may have it, and continues as new when
+// the server asks for it and no handler is at work.
 func (e *environmentRun) run(ctx workflow.Context) error {
 	for {
+		e.handOver(ctx)
 		e.show(ctx)
-		free := func() bool {
-			return (e.state.Holder == nil && len(e.state.Queue) > 0) || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
+			return e.continueAsNew(ctx)
 		}
-		woken := true
-		var err error
-		if len(e.state.Queue) > 0 {
-			woken, err = workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
-				Timeout: holderCheck, TimerOptions: workflow.TimerOptions{Summary: "make sure the holder still runs"},
-			}, free)
-		} else {
-			err = workflow.Await(ctx, func() bool { return free() || len(e.state.Queue) > 0 })
+		known := e.changes
+		woken := func() bool {
+			return e.changes != known || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 		}
+		if len(e.state.Queue) == 0 {
+			if err := workflow.Await(ctx, woken); err != nil {
+				return err
+			}
+			continue
+		}
+		wait, why := holderCheck, "make sure the holder still runs"
+		if thaws := e.state.Thaws(workflow.Now(ctx)); !thaws.IsZero() {
+			wait, why = max(time.Second, thaws.Sub(workflow.Now(ctx))), "end of the freeze that releases wait for"
+		}
+		changed, err := workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
+			Timeout: wait, TimerOptions: workflow.TimerOptions{Summary: why},
+		}, woken)
 		if err != nil {
 			return err
 		}
-		if !woken {
+		if !changed {
 			e.check(ctx)
-		}
-		e.handOver(ctx)
-		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return e.continueAsNew(ctx)
 		}
 	}
 }

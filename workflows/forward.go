@@ -19,6 +19,7 @@ func (r *releaseRun) request(ctx workflow.Context) (release.Phase, error) {
 	s := r.state.Request.Spec
 	until := workflow.Now(ctx).Add(s.Admission.Wait.Std())
 	defer r.waitFor(ctx, "")
+	known := r.thaws
 	answer, err := r.admit(ctx)
 	for err == nil && answer.Decision == release.Queued && workflow.Now(ctx).Before(until) {
 		r.waitFor(ctx, fmt.Sprintf("the target, number %d in the queue: %s", answer.Ahead, answer.Reason))
@@ -27,6 +28,7 @@ func (r *releaseRun) request(ctx workflow.Context) (release.Phase, error) {
 			Timeout: until.Sub(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "longest time in the queue"},
 		}, func() bool { return r.admitted })
 		if err == nil {
+			known = r.thaws
 			answer, err = r.admit(ctx) // the signal may be lost or anybody's: what the environment answers counts
 		}
 	}
@@ -41,6 +43,10 @@ func (r *releaseRun) request(ctx workflow.Context) (release.Phase, error) {
 		r.state.LeaveBy(release.LeaveRefuse, "", reason, workflow.Now(ctx))
 		return "", nil
 	}
+	r.state.Schema = answer.Schema
+	if r.thaws == known { // else the environment has told newer ones meanwhile
+		r.state.Freezes = answer.Freezes
+	}
 	return release.PhaseAdmitted, nil
 }
 
@@ -48,7 +54,8 @@ func (r *releaseRun) admit(ctx workflow.Context) (release.Admission, error) {
 	info := workflow.GetInfo(ctx)
 	in := activities.AdmitInput{Target: r.state.Request.Target(), Policy: r.state.Request.Spec.Admission.Policy, Holder: release.Holder{
 		ID: r.state.Request.ID, Version: r.state.Request.Spec.Version, Requester: r.state.Request.Requester,
-		WorkflowID: info.WorkflowExecution.ID, RunID: info.FirstRunID,
+		OverrideFreeze: r.state.Request.OverrideFreeze,
+		WorkflowID:     info.WorkflowExecution.ID, RunID: info.FirstRunID,
 	}}
 	var answer release.Admission
 	err := workflow.ExecuteActivity(forRequest(ctx, "ask for the target"), activities.Admit, in).Get(ctx, &answer)
@@ -57,7 +64,7 @@ func (r *releaseRun) admit(ctx workflow.Context) (release.Admission, error) {
 
 func (r *releaseRun) plan(ctx workflow.Context) (release.Phase, error) {
 	var plan release.Plan
-	in := activities.PlanInput{Request: r.state.Request}
+	in := activities.PlanInput{Request: r.state.Request, Schema: r.state.Schema}
 	if err := workflow.ExecuteActivity(forRequest(ctx, "look at the target and make the plan"), activities.MakePlan, in).Get(ctx, &plan); err != nil {
 		return "", err
 	}
@@ -109,6 +116,9 @@ func (r *releaseRun) bake(ctx workflow.Context) (release.Phase, error) {
 	if err == nil && s.Image.Prove {
 		err = r.proveImage(ctx)
 	}
+	if m := s.Migrations; m != nil && m.Expand != nil {
+		return release.PhaseExpand, err
+	}
 	return release.PhaseProvision, err
 }
 
@@ -142,12 +152,13 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerPlanned, "")
 		r.ledger(ctx, release.KindHold, region.Name, region.Candidate, release.LedgerPlanned, "from the first moment")
+		first := r.steps(region)[0]
 		in := activities.ProvisionInput{
 			Place: r.place(region.Name), Fleet: region.Candidate, Image: region.Image, Version: s.Version,
-			Instances: region.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,
+			Instances: first.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,
 		}
 		var fleet release.Fleet
-		summary := fmt.Sprintf("%s: provision %d instances", region.Name, region.Capacity)
+		summary := fmt.Sprintf("%s: provision %d instances", region.Name, first.Capacity)
 		if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Provision, in).Get(ctx, &fleet); err != nil {
 			return err
 		}
@@ -164,23 +175,41 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 }
 
 func (r *releaseRun) verify(ctx workflow.Context) (release.Phase, error) {
-	s := r.state.Request.Spec
-	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
-		in := activities.VerifyInput{Place: r.place(region.Name), Fleet: region.Candidate, HealthPath: s.Fleet.HealthPath, Verification: s.Verification}
-		var proof activities.Verified
-		summary := fmt.Sprintf("%s: verify %s", region.Name, region.Candidate)
-		within := s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, region.Capacity)
-		if err := workflow.ExecuteActivity(forWaiting(ctx, summary, within), activities.VerifyFleet, in).Get(ctx, &proof); err != nil {
-			return err
-		}
-		region.Verified, region.Checks = true, proof.Results
-		r.state.Evidence(fmt.Sprintf("%s: %d checks passed, %d rounds in a row", region.Name, len(proof.Results), s.Verification.Consecutive))
-		return nil
-	})
+	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), r.verifyRegion)
 	if err == nil && r.state.OpenGate(release.BeforeSwitch) != nil {
 		return release.PhaseGate, nil
 	}
 	return release.PhaseSwitch, err
+}
+
+// verifyRegion proves the candidate. Checks that tell nothing neither prove it nor fail
+// it: people are called, and it is tried again until there is a verdict, or the release
+// is ended by a person, its deadline or the dead man.
+func (r *releaseRun) verifyRegion(ctx workflow.Context, region *release.RegionState) error {
+	s := r.state.Request.Spec
+	in := activities.VerifyInput{
+		Place: r.place(region.Name), Fleet: region.Candidate, HealthPath: s.Fleet.HealthPath, Verification: s.Verification,
+		Version: s.Version, Live: region.Previous,
+	}
+	within := s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, region.Capacity)
+	for {
+		var proof activities.Verified
+		summary := fmt.Sprintf("%s: verify %s", region.Name, region.Candidate)
+		err := workflow.ExecuteActivity(forWaiting(ctx, summary, within), activities.VerifyFleet, in).Get(ctx, &proof)
+		if err == nil {
+			region.Verified, region.Checks, region.Doubt = true, proof.Results, ""
+			r.state.Evidence(fmt.Sprintf("%s: %d checks passed, %d rounds in a row", region.Name, len(proof.Results), s.Verification.Consecutive))
+			return nil
+		}
+		if errorType(err) != activities.ErrNotJudged {
+			return err
+		}
+		first := region.Doubt == ""
+		region.Doubt = explain(err)
+		if first {
+			r.callForHelp(ctx, fmt.Sprintf("%s: %s can't be judged, and goes no further: %s", region.Name, region.Candidate, region.Doubt))
+		}
+	}
 }
 
 // awaitGates waits until every gate before the point is approved. A gate that is
@@ -212,7 +241,11 @@ func (r *releaseRun) awaitGates(ctx workflow.Context, before string) error {
 			return nil
 		}
 		r.notify(ctx, "help-needed", fmt.Sprintf("gate %q still waits after %s", name, expiry))
-		if err := workflow.Await(ctx, func() bool { n := r.state.OpenGate(before); return n == nil || n.Name != name }); err != nil {
+		r.state.Blocked = fmt.Sprintf("approval of gate %q", name)
+		r.show(ctx)
+		err = workflow.Await(ctx, func() bool { n := r.state.OpenGate(before); return n == nil || n.Name != name })
+		r.state.Blocked = ""
+		if err != nil {
 			return err
 		}
 	}
@@ -223,80 +256,6 @@ func (r *releaseRun) awaitGate(ctx workflow.Context, until time.Time, decided fu
 	return workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 		Timeout: left, TimerOptions: workflow.TimerOptions{Summary: "gate expires"},
 	}, decided)
-}
-
-// switchOver moves the traffic of the wave's regions, each from the fleets it was
-// planned for and only after the candidate was measured against today's load.
-func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
-	letGo := r.letGo()
-	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
-		if err := r.ensureCapacity(ctx, region); err != nil {
-			return err
-		}
-		want := release.Weights{{Fleet: region.Candidate, Percent: 100}}
-		expected := release.Weights{}
-		if region.Previous != "" {
-			want = append(want, release.Weight{Fleet: region.Previous})
-			expected = release.Weights{{Fleet: region.Previous, Percent: 100}}
-		}
-		region.Switched, region.Weights = true, expected
-		in := activities.ShiftInput{Place: r.place(region.Name), Expected: expected, Want: want}
-		var shift activities.Shift
-		summary := fmt.Sprintf("%s: all traffic to %s", region.Name, region.Candidate)
-		if err := workflow.ExecuteActivity(forRequest(ctx, summary), activities.ShiftTraffic, in).Get(ctx, &shift); err != nil {
-			if errorType(err) == activities.ErrOutOfBand { // read back: not this release's shares, so there is nothing of its own to take back
-				region.Switched, region.Weights = false, nil
-			}
-			return err
-		}
-		region.Weights, region.SwitchMS, region.Instances, region.SwitchedAt = shift.Weights, since(letGo, shift.At), nil, shift.At
-		region.Baseline = countersOf(shift.Requests, region.Candidate)
-		r.state.Evidence(fmt.Sprintf("%s: %s, %d ms after the order", region.Name, shift.Weights, region.SwitchMS))
-		return nil
-	})
-	if err == nil {
-		r.reportBeside(ctx)
-	}
-	return release.PhaseWatch, err
-}
-
-// letGo is when the release was allowed to switch: the last approval in this wave,
-// else the beginning of the phase.
-func (r *releaseRun) letGo() time.Time {
-	n := len(r.state.Entries)
-	start := r.state.Entries[n-1].Start
-	if n < 2 || r.state.Entries[n-2].Phase != release.PhaseGate {
-		return start
-	}
-	for _, g := range r.state.Gates {
-		if g.Before == release.BeforeSwitch && g.DecidedAt.After(r.state.Entries[n-2].Start) && g.DecidedAt.Before(start) {
-			start = g.DecidedAt
-		}
-	}
-	return start
-}
-
-func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.RegionState) error {
-	s := r.state.Request.Spec
-	for _, fleet := range []string{region.Candidate, region.Previous} {
-		if fleet != "" {
-			r.ledger(ctx, release.KindHold, region.Name, fleet, release.LedgerPlanned, "")
-		}
-	}
-	in := activities.CapacityInput{
-		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous,
-		Least: region.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: region.Capacity, Known: region.Instances,
-	}
-	var parity release.Parity
-	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
-	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
-		return err
-	}
-	for _, notice := range parity.Notices {
-		r.callForHelp(ctx, fmt.Sprintf("%s: %s", region.Name, notice))
-	}
-	r.state.Evidence(fmt.Sprintf("%s: %d instances in service, %d needed", region.Name, parity.InService, parity.Need))
-	return nil
 }
 
 func countersOf(all []release.Requests, fleet string) release.Requests {

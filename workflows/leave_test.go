@@ -19,6 +19,8 @@ var activityOf = map[release.Phase]string{
 	release.PhaseRequested: activities.Admit,
 	release.PhaseAdmitted:  activities.MakePlan,
 	release.PhaseBake:      activities.BakeImage,
+	release.PhaseExpand:    activities.Migrate,
+	release.PhaseStop:      activities.Detach,
 	release.PhaseProvision: activities.Provision,
 	release.PhaseVerify:    activities.VerifyFleet,
 	release.PhaseSwitch:    activities.ShiftTraffic,
@@ -34,6 +36,13 @@ func (w *world) inPhase(phase release.Phase, afterEffect bool, do func()) {
 	switch {
 	case phase == release.PhaseDecommission:
 		w.after[activities.Retire] = func() { once.Do(do) }
+	case phase == release.PhaseContract:
+		w.trouble = func(name, half string, _ int) error {
+			if name == activities.Migrate && half == release.HalfContract {
+				once.Do(do)
+			}
+			return nil
+		}
 	case phase == release.PhaseCleanUp:
 		w.at(release.PhaseGate, time.Minute, w.by(release.OrderReject))
 		w.after[activities.Retire] = func() { once.Do(do) }
@@ -68,9 +77,16 @@ func watched(s *spec.Spec) {
 	s.Traffic.Watch = &d
 }
 
+// migrates has the release change the database.
+func migrates(s *spec.Spec) {
+	half := spec.Migration{Command: &spec.MigrationCommand{Run: []string{"/bin/migrate"}}}
+	s.Migrations = &spec.Migrations{Schema: 2, Floor: 2, Expand: &half, Contract: &half}
+}
+
 func TestCancelledInEveryPhaseTheReleaseCleansUpAndCloses(t *testing.T) {
 	ends := map[release.Phase]string{
 		release.PhaseSwitch: "rolled-back", release.PhaseWatch: "rolled-back", release.PhaseSoak: "rolled-back", release.PhaseWindow: "rolled-back",
+		release.PhaseStop: "rolled-back", release.PhaseContract: "completed",
 		release.PhaseDecommission: "completed", release.PhaseCleanUp: "rejected", release.PhaseRollback: "rolled-back",
 	}
 	for _, phase := range release.Phases() {
@@ -92,7 +108,7 @@ func TestCancelledInEveryPhaseTheReleaseCleansUpAndCloses(t *testing.T) {
 					w.approved()
 				}
 				w.inPhase(phase, after, w.env.CancelWorkflow)
-				s := w.run(soakOf(time.Hour), waits, watched)
+				s := w.run(soakOf(time.Hour), waits, watched, migrates)
 				require.Equal(t, end, s.Outcome(), "%+v", s.WayOut)
 				if phase.Live() {
 					require.True(t, temporal.IsCanceledError(w.env.GetWorkflowError()), "%v", w.env.GetWorkflowError())
@@ -121,7 +137,7 @@ func TestAbortedBeforeTheSwitchNothingIsLeft(t *testing.T) {
 			t.Run(string(phase), func(t *testing.T) {
 				w := newWorld(t).serving("local-a")
 				w.inPhase(phase, after, w.by(release.OrderAbort))
-				s := w.run()
+				s := w.run(migrates)
 				require.NoError(t, w.env.GetWorkflowError())
 				require.Equal(t, "aborted", s.Outcome())
 				require.Equal(t, "grace", s.WayOut.By)

@@ -26,6 +26,7 @@ var everyOrder = []struct {
 	{release.OrderResume, release.PhaseSoak, nil, "completed"},
 	{release.OrderExtendSoak, release.PhaseSoak, body{"for": "2h"}, "completed"},
 	{release.OrderFinishSoak, release.PhaseSoak, nil, "completed"},
+	{release.OrderOverride, release.PhaseWindow, body{"gate": "window"}, "completed"},
 }
 
 func TestEveryOrderWorksAsSignalAndAsUpdate(t *testing.T) {
@@ -57,10 +58,10 @@ func TestEveryOrderWorksAsSignalAndAsUpdate(t *testing.T) {
 				if o.kind == release.OrderPause {
 					w.at(o.phase, 30*time.Hour, w.by(release.OrderResume))
 				}
-				if o.phase == release.PhaseSoak {
+				if o.phase != release.PhaseGate {
 					w.approved()
 				}
-				s := w.run()
+				s := w.run(waits)
 				require.Equal(t, o.end, s.Outcome(), "%+v", s.WayOut)
 				require.Empty(t, s.Refusals)
 				i := indexOf(s.Orders, o.kind)

@@ -91,13 +91,25 @@ func forWayBack(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// forTheirs is for an activity of the user's own. Its bounds are the check's, and whether
+// it heartbeats is its author's business.
+func forTheirs(ctx workflow.Context, in release.RunActivityInput) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              in.TaskQueue,
+		Summary:                "check " + in.Asked.Check + " of the user's own",
+		StartToCloseTimeout:    in.Timeout,
+		ScheduleToCloseTimeout: in.Timeout,
+		RetryPolicy:            &temporal.RetryPolicy{MaximumAttempts: 1},
+	})
+}
+
 // forRegrow is for measuring, and growing, the fleet that traffic goes back to. It is
-// not worth more waiting than regrow: traffic leaves a bad candidate in any case.
-func forRegrow(ctx workflow.Context, summary string) workflow.Context {
+// not worth more waiting than the spec says: traffic leaves a bad candidate in any case.
+func forRegrow(ctx workflow.Context, summary string, within time.Duration) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		Summary:                summary,
-		StartToCloseTimeout:    regrow.Std() + beat,
-		ScheduleToCloseTimeout: 2 * (regrow.Std() + beat),
+		StartToCloseTimeout:    within + beat,
+		ScheduleToCloseTimeout: 2 * (within + beat),
 		HeartbeatTimeout:       beat,
 		WaitForCancellation:    true,
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: 500 * time.Millisecond, BackoffCoefficient: 2, MaximumInterval: 10 * time.Second},

@@ -18,5 +18,6 @@ func Register(r worker.WorkflowRegistry, versioned bool) {
 		behavior = workflow.VersioningBehaviorPinned
 	}
 	r.RegisterWorkflowWithOptions(Release, workflow.RegisterOptions{Name: release.WorkflowRelease, VersioningBehavior: behavior})
+	r.RegisterWorkflowWithOptions(RunActivity, workflow.RegisterOptions{Name: release.WorkflowRunActivity, VersioningBehavior: behavior})
 	r.RegisterWorkflowWithOptions(Environment, workflow.RegisterOptions{Name: release.WorkflowEnvironment, VersioningBehavior: behavior})
 }

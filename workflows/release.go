@@ -20,6 +20,9 @@ type releaseRun struct {
 	state    release.State
 	admitted bool // the environment has handed the target over
 	epoch    int  // counts orders that change what the watch has to do
+	thaws    int  // counts changes of the target's freezes
+
+	root workflow.Context // of the whole run; cancelled by who cancels the workflow
 
 	forward       workflow.Context // the forward path; cancelled when the release leaves it
 	cancelForward workflow.CancelFunc
@@ -46,6 +49,7 @@ func Release(ctx workflow.Context, in release.ReleaseInput) (release.Summary, er
 }
 
 func (r *releaseRun) setup(ctx workflow.Context) error {
+	r.root = ctx
 	r.forward, r.cancelForward = workflow.WithCancel(ctx)
 	r.notices = workflow.NewWaitGroup(ctx)
 	err := workflow.SetQueryHandlerWithOptions(ctx, release.QueryState,
@@ -57,11 +61,13 @@ func (r *releaseRun) setup(ctx workflow.Context) error {
 	if err := r.handleOrders(ctx); err != nil {
 		return err
 	}
+	r.handleFreezes(ctx)
 	workflow.GoNamed(ctx, "cancellation", func(ctx workflow.Context) {
 		ctx.Done().Receive(ctx, nil)
 		r.leave(ctx, release.LeaveCancel, "", cancelled)
 	})
 	workflow.GoNamed(r.forward, "deadline", r.keepDeadline)
+	workflow.GoNamed(r.forward, "dead man", r.keepAttended)
 	return nil
 }
 
@@ -73,9 +79,12 @@ func (r *releaseRun) keepDeadline(ctx workflow.Context) {
 	timer := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "deadline of the whole release"})
 	switch {
 	case timer.Get(ctx, nil) != nil:
-	case r.state.Phase == release.PhaseWindow:
+	case r.state.Phase == release.PhaseWindow || r.state.Phase == release.PhaseStop:
 		// It has come well through its soak and only waits; that is no reason to undo it.
-		r.callForHelp(ctx, fmt.Sprintf("the deadline of %s has passed and the decommission still waits for %s", r.state.Request.Spec.Deadline, r.state.WaitingFor))
+		// A person is needed, and the dead man ends it when nobody comes.
+		what := fmt.Sprintf("the deadline of %s has passed and the decommission still waits for %s", r.state.Request.Spec.Deadline, r.state.WaitingFor)
+		r.state.Blocked = what
+		r.callForHelp(ctx, what)
 	default:
 		r.leave(ctx, release.LeaveDeadline, "", fmt.Sprintf("the release took longer than its deadline of %s", r.state.Request.Spec.Deadline))
 	}
@@ -135,6 +144,11 @@ func (r *releaseRun) step(ctx workflow.Context) (release.Phase, error) {
 		return r.rollBack(ctx), nil
 	case release.PhaseDecommission:
 		return r.decommission(ctx), nil
+	case release.PhaseContract:
+		return r.contract(ctx), nil
+	}
+	if r.state.Kept && !r.state.Leaving() { // continued as new just when the dead man ended it
+		return release.PhaseDecommission, nil
 	}
 	next, err := r.forwardUnlessLeaving(r.forward)
 	if err == nil {
@@ -143,6 +157,9 @@ func (r *releaseRun) step(ctx workflow.Context) (release.Phase, error) {
 	var again *workflow.ContinueAsNewError
 	if errors.As(err, &again) {
 		return "", err
+	}
+	if r.state.Kept && !r.state.Leaving() && r.root.Err() == nil {
+		return release.PhaseDecommission, nil // the dead man let it go on without what it waited for
 	}
 	if temporal.IsCanceledError(err) {
 		// Only leave, or the cancellation of the whole workflow, cancels the forward path.
@@ -169,7 +186,7 @@ func (r *releaseRun) forwardUnlessLeaving(ctx workflow.Context) (release.Phase, 
 		return "", nil
 	}
 	earlier := r.state.SwitchedBefore(r.state.Wave)
-	if len(earlier) == 0 || r.state.Phase == release.PhaseSwitch || r.state.Phase == release.PhaseSoak || r.state.Phase == release.PhaseWindow {
+	if len(earlier) == 0 || r.state.Phase == release.PhaseSoak || r.state.Phase == release.PhaseWindow || r.state.Phase == release.PhaseStop {
 		return r.forwardStep(ctx) // nothing serves yet, or the step watches all regions itself
 	}
 	var next release.Phase
@@ -188,6 +205,8 @@ func (r *releaseRun) forwardStep(ctx workflow.Context) (release.Phase, error) {
 		return r.plan(ctx)
 	case release.PhaseBake:
 		return r.bake(ctx)
+	case release.PhaseExpand:
+		return r.expand(ctx)
 	case release.PhaseProvision:
 		return r.provision(ctx)
 	case release.PhaseVerify:
@@ -202,6 +221,8 @@ func (r *releaseRun) forwardStep(ctx workflow.Context) (release.Phase, error) {
 		return r.soak(ctx)
 	case release.PhaseWindow:
 		return r.window(ctx)
+	case release.PhaseStop:
+		return r.stop(ctx)
 	}
 	return "", temporal.NewNonRetryableApplicationError(fmt.Sprintf("phase %q has no step", r.state.Phase), "UnknownPhase", nil)
 }

@@ -37,7 +37,8 @@ func (r *releaseRun) entered(ctx workflow.Context) {
 
 // show keeps the current details true.
 func (r *releaseRun) show(ctx workflow.Context) {
-	workflow.SetCurrentDetails(ctx, releaseDetails(&r.state))
+	r.state.Attend(workflow.Now(ctx))
+	workflow.SetCurrentDetails(ctx, releaseDetails(&r.state, workflow.Now(ctx)))
 }
 
 func (e *environmentRun) show(ctx workflow.Context) {
@@ -52,17 +53,22 @@ func (r *releaseRun) ledger(ctx workflow.Context, kind, region, name, status, no
 // back. A report that can't be delivered is a warning: the environment finds out
 // by itself that its holder has ended.
 func (r *releaseRun) report(ctx workflow.Context, outcome string) {
+	err := r.tell(ctx, outcome)
+	if err != nil && !temporal.IsCanceledError(err) { // cancelled: the report of the way back follows
+		r.state.Warn("the environment was not told: " + explain(err))
+	}
+}
+
+func (r *releaseRun) tell(ctx workflow.Context, outcome string) error {
 	in := activities.ReportInput{
 		Target: r.state.Request.Target(), Release: r.state.Request.ID, Version: r.state.Request.Spec.Version, Outcome: outcome, Regions: r.state.Live(),
+		Schema: r.state.SchemaToTell(),
 	}
 	summary := "tell the environment what is live"
 	if outcome != "" {
 		summary = "give the target back: " + outcome
 	}
-	err := workflow.ExecuteActivity(forRequest(ctx, summary), activities.Report, in).Get(ctx, nil)
-	if err != nil && !temporal.IsCanceledError(err) { // cancelled: the report of the way back follows
-		r.state.Warn("the environment was not told: " + explain(err))
-	}
+	return workflow.ExecuteActivity(forRequest(ctx, summary), activities.Report, in).Get(ctx, nil)
 }
 
 // reportBeside reports without an outcome and without keeping the watch waiting: an

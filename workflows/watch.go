@@ -124,19 +124,60 @@ func (r *releaseRun) watchRegions(ctx workflow.Context, regions []int, why strin
 	}
 }
 
-// watchRegion keeps one region watched until end, taking in what each watch ends with.
-func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionState, why string, end time.Time) error {
+// watchInput is what the watch has to know of a region as it is now.
+func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInput {
 	s := r.state.Request.Spec
-	if r.state.Phase == release.PhaseWatch { // short, and therefore close: several looks, whatever the soak's interval
-		s.Soak.Interval = min(s.Soak.Interval, max(*s.Traffic.Watch/closeLooks, spec.Duration(100*time.Millisecond)))
-	}
 	in := activities.WatchInput{
 		Place: r.place(region.Name), Fleet: region.Candidate, Previous: region.Previous, Least: region.Capacity,
 		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline, Since: region.SwitchedAt,
+		Version: s.Version, Stage: release.StageSoak, Renew: s.Soak.Readiness, Schema: r.state.Schema, From: r.state.From(region.Name),
 	}
+	if len(s.Soak.Checks) > 0 {
+		in.Checks = s.Soak.Checks
+	}
+	if r.shrinks() {
+		in.Keep = r.keeps(region)
+	}
+	if region.Stopped { // the way back starts it again: there is nothing to count
+		in.Previous = ""
+	}
+	steps := r.steps(region)
+	switch {
+	case region.Share < 100 && region.Step < len(steps):
+		in.Stage, in.Least, in.Need = release.StageAnalysis, steps[region.Step].Capacity, region.Need
+		if a := s.Traffic.Analysis; a != nil {
+			in.Analysis, in.Soak.Interval = a, a.Interval
+			if len(a.Checks) > 0 {
+				in.Checks = a.Checks
+			}
+		}
+		in.Soak.Interval = closer(in.Soak.Interval, spec.Duration(steps[region.Step].Hold))
+	case r.state.Phase == release.PhaseWatch:
+		in.Soak.Interval = closer(in.Soak.Interval, *s.Traffic.Watch)
+	}
+	return in
+}
+
+// closer is the interval, or a shorter one that lets a short watch take several looks.
+func closer(interval, lasts spec.Duration) spec.Duration {
+	return min(interval, max(lasts/closeLooks, spec.Duration(100*time.Millisecond)))
+}
+
+// keeps is how many instances of the previous fleet the steps taken so far have left.
+func (r *releaseRun) keeps(region *release.RegionState) int {
+	if region.Step == 0 {
+		return 0
+	}
+	steps := r.steps(region)
+	return max(1, steps[min(region.Step, len(steps))-1].Live)
+}
+
+// watchRegion keeps one region watched until end, taking in what each watch ends with.
+func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionState, why string, end time.Time) error {
+	in := r.watchInput(region)
 	for {
 		in.Known, in.Noticed, in.Weights, in.Until = region.Readiness, region.Noticed, region.Weights, end
-		if !region.Serves() { // under somebody else's shares no end is a good one
+		if !region.AsSet() { // under somebody else's shares no end is a good one
 			in.Until = time.Time{}
 		}
 		lasts := max(0, in.Until.Sub(workflow.Now(ctx)))
@@ -144,43 +185,16 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 			lasts = r.state.Request.Spec.Deadline.Std()
 		}
 		var seen activities.Watch
-		summary := fmt.Sprintf("%s: %s, looking every %s", region.Name, why, s.Soak.Interval)
-		look := activities.LongestLook(in.Checks, region.Capacity)
+		summary := fmt.Sprintf("%s: %s, looking every %s", region.Name, why, in.Soak.Interval)
+		look := activities.LongestLook(in.Checks, in.Least)
 		if err := workflow.ExecuteActivity(forWatch(ctx, summary, lasts, look), activities.WatchFleet, in).Get(ctx, &seen); err != nil {
 			return err
 		}
-		region.Checks, region.Counts, region.Readiness = seen.Results, seen.Counts, seen.Readiness
+		region.Checks, region.Compared, region.Counts, region.Readiness = seen.Results, seen.Compared, seen.Counts, seen.Readiness
 		in.Before = seen.Watched
 		r.show(ctx)
-		switch seen.Why {
-		case activities.WatchDone:
-			r.state.Evidence(fmt.Sprintf("%s: %d looks, %d of them bad; %s", region.Name, seen.Watched.Looks, seen.Watched.Bad, seen.Reason))
-			return nil
-		case activities.WatchBreach:
-			r.notify(ctx, "breach", region.Name+": "+seen.Reason)
-			return temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", region.Name, seen.Reason), activities.WatchBreach, nil)
-		case activities.WatchOutOfBand:
-			region.Weights = seen.Weights
-			if region.Serves() {
-				r.state.Evidence(region.Name + ": the shares are again as the release set them")
-				break
-			}
-			r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The release leaves them and does not go on; move them back, or send rollback", region.Name, seen.Weights))
-		case activities.WatchNoticed:
-			region.Noticed = seen.Noticed
-			if len(seen.Noticed) == 0 {
-				r.state.Evidence(region.Name + ": both fleets are again as the release left them")
-				break
-			}
-			r.callForHelp(ctx, fmt.Sprintf("%s: %s. The release goes on and changes nothing of it", region.Name, seen.Reason))
-		case activities.WatchReadiness:
-			if !seen.Readiness.Ready {
-				r.callForHelp(ctx, fmt.Sprintf("%s: a rollback would not work as it should now: %s", region.Name, seen.Readiness.Why))
-			} else {
-				r.state.Evidence(region.Name + ": a rollback would work again")
-			}
-		default:
-			r.callForHelp(ctx, fmt.Sprintf("%s: the watch sees nothing certain: %s", region.Name, seen.Reason))
+		if done, err := r.heed(ctx, region, seen); done || err != nil {
+			return err
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
 			r.epoch++ // ends the round; watchRegions continues as new between two rounds
@@ -188,117 +202,52 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 	}
 }
 
+// heed acts on what a watch ended with, and says whether it was its good end.
+func (r *releaseRun) heed(ctx workflow.Context, region *release.RegionState, seen activities.Watch) (done bool, err error) {
+	switch seen.Why {
+	case activities.WatchDone:
+		region.Doubt = ""
+		r.state.Evidence(fmt.Sprintf("%s: %d looks, %d of them bad; %s", region.Name, seen.Watched.Looks, seen.Watched.Bad, seen.Reason))
+		return true, nil
+	case activities.WatchBreach:
+		r.notify(ctx, "breach", region.Name+": "+seen.Reason)
+		return false, temporal.NewNonRetryableApplicationError(fmt.Sprintf("%s: %s", region.Name, seen.Reason), activities.WatchBreach, nil)
+	case activities.WatchOutOfBand:
+		region.Weights = seen.Weights
+		if region.AsSet() {
+			r.state.Evidence(region.Name + ": the shares are again as the release set them")
+			break
+		}
+		r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The release leaves them and does not go on; move them back, or send rollback", region.Name, seen.Weights))
+	case activities.WatchNoticed:
+		region.Noticed = seen.Noticed
+		if len(seen.Noticed) == 0 {
+			r.state.Evidence(region.Name + ": both fleets are again as the release left them")
+			break
+		}
+		r.callForHelp(ctx, fmt.Sprintf("%s: %s. The release goes on and changes nothing of it", region.Name, seen.Reason))
+	case activities.WatchReadiness:
+		if !seen.Readiness.Ready {
+			r.callForHelp(ctx, fmt.Sprintf("%s: a rollback would not work as it should now: %s", region.Name, seen.Readiness.Why))
+		} else {
+			r.state.Evidence(region.Name + ": a rollback would work again")
+		}
+	case activities.WatchCertain:
+		region.Doubt = ""
+		r.state.Evidence(region.Name + ": it can be told again how the candidate does")
+	default:
+		region.Doubt = seen.Reason
+		r.callForHelp(ctx, fmt.Sprintf("%s: the watch sees nothing certain: %s", region.Name, seen.Reason))
+	}
+	r.show(ctx)
+	return false, nil
+}
+
 // callForHelp keeps a matter in the state and tells people.
 func (r *releaseRun) callForHelp(ctx workflow.Context, what string) {
 	r.state.Warn(what)
 	r.notify(ctx, "help-needed", what)
 	r.show(ctx)
-}
-
-// window waits for the gates and the time of the decommission, with both fleets
-// still watched, because until then a rollback is still a switch of traffic.
-func (r *releaseRun) window(ctx workflow.Context) (release.Phase, error) {
-	for {
-		open, err := r.windowOpen(ctx)
-		if err != nil {
-			return "", err
-		}
-		if open && r.state.Paused == nil && r.state.AllServe() {
-			return release.PhaseDecommission, nil
-		}
-		err = r.watchDuring(ctx, r.allRegions(), "wait for the window", func(ctx workflow.Context) error {
-			if err := r.awaitShares(ctx); err != nil {
-				return err
-			}
-			if r.state.TakesAway() {
-				if err := r.awaitGates(ctx, release.BeforeDecommission); err != nil || r.state.Leaving() {
-					return err
-				}
-				if err := r.awaitWindow(ctx); err != nil {
-					return err
-				}
-			}
-			return r.awaitResume(ctx)
-		})
-		if err != nil || r.state.Leaving() {
-			return "", err
-		}
-	}
-}
-
-// windowOpen says whether gates and window let the decommission begin now. Where
-// there is nothing to take away, nothing is waited for.
-func (r *releaseRun) windowOpen(ctx workflow.Context) (bool, error) {
-	if !r.state.TakesAway() {
-		return true, nil
-	}
-	begin, err := r.decommissionTime(ctx)
-	return r.state.OpenGate(release.BeforeDecommission) == nil && !begin.After(workflow.Now(ctx)), err
-}
-
-// awaitShares waits until every candidate has all the traffic, if somebody else
-// changed that. The deadline bounds it.
-func (r *releaseRun) awaitShares(ctx workflow.Context) error {
-	if r.state.AllServe() {
-		return nil
-	}
-	r.waitFor(ctx, "the shares of traffic, which somebody else changed, to be moved back")
-	defer r.waitFor(ctx, "")
-	return workflow.Await(ctx, r.state.AllServe)
-}
-
-// awaitWindow waits until the window is open, looking again after each wait: gates
-// and pauses may have let it pass.
-func (r *releaseRun) awaitWindow(ctx workflow.Context) error {
-	defer r.waitFor(ctx, "")
-	for {
-		begin, err := r.decommissionTime(ctx)
-		if err != nil {
-			return err
-		}
-		left := begin.Sub(workflow.Now(ctx))
-		if left <= 0 {
-			return nil
-		}
-		r.waitFor(ctx, "the window for the decommission, which opens "+begin.UTC().Format(time.RFC3339))
-		timer := workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "window for the decommission"})
-		if err := timer.Get(ctx, nil); err != nil {
-			return err
-		}
-	}
-}
-
-// decommissionTime is when the decommission may begin. Time zone rules are data of
-// the worker's machine, so the answer is kept in the history.
-func (r *releaseRun) decommissionTime(ctx workflow.Context) (time.Time, error) {
-	s := r.state.Request.Spec.Decommission
-	now := workflow.Now(ctx)
-	n := len(r.state.Entries)
-	if held := r.state.Entries[n-1].Start.Add(s.Hold.Std()); held.After(now) {
-		now = held
-	}
-	if s.Window == nil {
-		return now, nil
-	}
-	var answer struct {
-		At  time.Time
-		Err string
-	}
-	encoded := workflow.SideEffect(ctx, func(workflow.Context) any {
-		at, err := release.NextWindow(s.Window, now)
-		answer.At = at
-		if err != nil {
-			answer.Err = err.Error()
-		}
-		return answer
-	})
-	if err := encoded.Get(&answer); err != nil {
-		return time.Time{}, err
-	}
-	if answer.Err != "" {
-		return time.Time{}, temporal.NewNonRetryableApplicationError(answer.Err, activities.ErrInvalidRequest, nil)
-	}
-	return answer.At, nil
 }
 
 // continueAsNew keeps the history of a release bounded, however many orders and

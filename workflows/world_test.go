@@ -26,15 +26,17 @@ type world struct {
 	t   require.TestingT
 	env *testsuite.TestWorkflowEnvironment
 
-	judging sync.Mutex // guards judge alone: a test sets it with mu held and without
-	mu      sync.Mutex
-	calls   []string
-	weights map[string]release.Weights
-	fleets  map[string]bool
-	holds   map[string]bool
-	reports []activities.ReportInput
-	wrong   []string // what an activity was asked that it never should be
-	looks   int
+	judging  sync.Mutex // guards judge alone: a test sets it with mu held and without
+	mu       sync.Mutex
+	calls    []string
+	weights  map[string]release.Weights
+	fleets   map[string]bool
+	holds    map[string]bool
+	detached map[string]bool // fleets outside of the route
+	curve    []release.Load
+	reports  []activities.ReportInput
+	wrong    []string // what an activity was asked that it never should be
+	looks    int
 
 	planDigest string // of the plan that was made
 
@@ -55,7 +57,7 @@ func newWorld(t require.TestingT) *world {
 	suite.SetLogger(slog.New(slog.DiscardHandler))
 	w := &world{
 		t: t, env: suite.NewTestWorkflowEnvironment(),
-		weights: map[string]release.Weights{}, fleets: map[string]bool{}, holds: map[string]bool{},
+		weights: map[string]release.Weights{}, fleets: map[string]bool{}, holds: map[string]bool{}, detached: map[string]bool{},
 		fail: map[string]error{}, during: map[string]func(){}, after: map[string]func(){}, called: map[string]int{}, lose: map[string]int{},
 	}
 	w.env.SetTestTimeout(30 * time.Second)
@@ -158,12 +160,44 @@ func (w *world) registerFleets(reg func(string, any)) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		for _, x := range in.Want {
+			if x.Percent > 0 && w.detached[in.Place.Region+"/"+x.Fleet] {
+				w.wrong = append(w.wrong, fmt.Sprintf("%s got traffic outside of the route", x.Fleet))
+			}
+		}
 		now := w.weights[in.Place.Region]
 		if !now.Equal(in.Expected) && !now.Equal(in.Want) {
 			return activities.Shift{}, temporal.NewNonRetryableApplicationError(fmt.Sprintf("shares are %s", now), activities.ErrOutOfBand, nil, now)
 		}
 		w.weights[in.Place.Region] = in.Want
 		return activities.Shift{Weights: in.Want, At: w.env.Now()}, nil
+	})
+	reg(activities.Shrink, func(_ context.Context, in activities.ShrinkInput) error {
+		return w.enter(activities.Shrink, fmt.Sprintf("%s %s %d", in.Place.Region, in.Fleet, in.To))
+	})
+	reg(activities.Detach, func(_ context.Context, in activities.RetireInput) error {
+		if err := w.enter(activities.Detach, in.Place.Region+" "+in.Fleet); err != nil {
+			return err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := w.weights[in.Place.Region].Of(in.Fleet); n != 0 {
+			w.wrong = append(w.wrong, fmt.Sprintf("%s was taken out of the route with %d %% of the traffic", in.Fleet, n))
+		}
+		w.detached[in.Place.Region+"/"+in.Fleet] = true
+		return nil
+	})
+	reg(activities.Attach, func(_ context.Context, in activities.AttachInput) error {
+		w.mu.Lock()
+		delete(w.detached, in.Place.Region+"/"+in.Fleet)
+		w.mu.Unlock()
+		return w.enter(activities.Attach, in.Place.Region+" "+in.Fleet)
+	})
+	reg(activities.Migrate, func(_ context.Context, in activities.MigrateInput) (activities.Migrated, error) {
+		return activities.Migrated{Output: in.Half + " done"}, w.enter(activities.Migrate, in.Half)
+	})
+	reg(activities.MeasureLoad, func(context.Context, activities.MeasureInput) (activities.Measured, error) {
+		return activities.Measured{Step: spec.Duration(15 * time.Minute), Curve: w.curve}, w.enter(activities.MeasureLoad, "")
 	})
 	reg(activities.Retire, func(_ context.Context, in activities.RetireInput) error {
 		if err := w.enter(activities.Retire, in.Place.Region+" "+in.Fleet); err != nil {

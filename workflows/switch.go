@@ -1,0 +1,260 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/release"
+)
+
+// steps are the region's steps to all of the traffic, made for the need that the plan
+// measured; before each a share moves the load is measured anew.
+func (r *releaseRun) steps(region *release.RegionState) []release.Step {
+	return release.Steps(r.state.Request.Spec.Traffic, region.Capacity, region.Previous == "")
+}
+
+// switchOver moves the traffic of the wave's regions, step by step: each from the
+// shares that were last read back, and only after the candidate was measured against
+// the load that it is to take.
+func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
+	if err := r.awaitThaw(ctx); err != nil || r.state.Leaving() {
+		return "", err
+	}
+	letGo := r.letGo()
+	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
+		return r.switchRegion(ctx, region, letGo)
+	})
+	if err == nil && !r.state.Leaving() {
+		r.reportBeside(ctx)
+	}
+	return release.PhaseWatch, err
+}
+
+// switchRegion goes through the region's steps. A run that was continued as new goes
+// on in the step it was in.
+func (r *releaseRun) switchRegion(ctx workflow.Context, region *release.RegionState, letGo time.Time) error {
+	steps := r.steps(region)
+	for region.Step < len(steps) {
+		if region.Step > 0 {
+			if err := r.awaitNextStep(ctx, region); err != nil || r.state.Leaving() {
+				return err
+			}
+		}
+		if len(region.Steps) <= region.Step {
+			region.Steps = append(region.Steps, release.StepState{Weight: steps[region.Step].Weight})
+		}
+		if err := r.takeStep(ctx, region, steps, letGo); err != nil || r.state.Leaving() {
+			return err
+		}
+		region.Steps[region.Step].Done = workflow.Now(ctx)
+		region.Step++
+	}
+	return nil
+}
+
+// takeStep brings the candidate to the step's capacity, moves its share, holds, and
+// lets the live fleet shrink.
+func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState, steps []release.Step, letGo time.Time) error {
+	n := region.Step
+	step := steps[n]
+	made, live := steps[0].Capacity, region.Capacity
+	if n > 0 {
+		made, live = steps[n-1].Capacity, steps[n-1].Live
+	}
+	if region.Steps[n].Shifted.IsZero() {
+		if err := r.ensureCapacity(ctx, region, step, made); err != nil {
+			return err
+		}
+		if err := r.shiftTo(ctx, region, step.Weight); err != nil {
+			return err
+		}
+		region.Steps[n].Shifted, region.Steps[n].Before = region.SwitchedAt, len(r.state.Overrides)
+		told := fmt.Sprintf("step %d of %d", n+1, len(steps))
+		if step.Weight == 100 {
+			region.SwitchMS = since(letGo, region.SwitchedAt)
+			told = fmt.Sprintf("%d ms after the order", region.SwitchMS)
+			if len(steps) > 1 {
+				told = fmt.Sprintf("the last of %d steps", len(steps))
+			}
+		}
+		r.state.Evidence(fmt.Sprintf("%s: %s, %s", region.Name, region.Weights, told))
+		r.show(ctx)
+	}
+	if n < len(steps)-1 {
+		if err := r.holdStep(ctx, region, step); err != nil || r.state.Leaving() {
+			return err
+		}
+	}
+	if step.Live < live {
+		r.shrinkLive(ctx, region, step.Live)
+	}
+	return nil
+}
+
+// ensureCapacity proves that the candidate can take the step's share of today's load,
+// and grows it where it can't. Once the live fleet is smaller than the load needs, it
+// is no measure of the load: what the steps were made for is.
+func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.RegionState, step release.Step, made int) error {
+	s := r.state.Request.Spec
+	for _, fleet := range []string{region.Candidate, region.Previous} {
+		if fleet != "" {
+			r.ledger(ctx, release.KindHold, region.Name, fleet, release.LedgerPlanned, "")
+		}
+	}
+	in := activities.CapacityInput{
+		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous, Share: step.Weight,
+		Least: step.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: made, Known: region.Instances,
+	}
+	if region.Step > 0 && r.shrinks() {
+		in.Carrying, in.Share = "", 0
+	}
+	var parity release.Parity
+	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
+	if step.Weight < 100 {
+		summary = fmt.Sprintf("%s: can %s take %d %% of today's load?", region.Name, region.Candidate, step.Weight)
+	}
+	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
+		return err
+	}
+	region.Need = max(region.Need, region.Capacity, parity.Load)
+	region.Counts.Candidate, region.Counts.At = parity.InService, workflow.Now(ctx)
+	for _, notice := range parity.Notices {
+		r.callForHelp(ctx, fmt.Sprintf("%s: %s", region.Name, notice))
+	}
+	r.state.Evidence(fmt.Sprintf("%s: %d instances in service, %d needed", region.Name, parity.InService, parity.Need))
+	return nil
+}
+
+// shrinks says whether the strategy makes the live fleet smaller on the way.
+func (r *releaseRun) shrinks() bool { return r.state.Request.Spec.Traffic.Rolling != nil }
+
+// shiftTo gives the candidate its share and the live fleet the rest, from the shares
+// that were last read back. That traffic may have moved is known before it is tried.
+func (r *releaseRun) shiftTo(ctx workflow.Context, region *release.RegionState, share int) error {
+	first := !region.Switched
+	want := release.Weights{{Fleet: region.Candidate, Percent: share}}
+	if region.Previous != "" {
+		want = append(want, release.Weight{Fleet: region.Previous, Percent: 100 - share})
+	}
+	if first {
+		region.Weights = release.Weights{}
+		if region.Previous != "" {
+			region.Weights = release.Weights{{Fleet: region.Previous, Percent: 100}}
+		}
+	}
+	region.Switched, region.Share, region.Moving = true, share, true
+	in := activities.ShiftInput{Place: r.place(region.Name), Expected: region.Weights, Want: want}
+	var shift activities.Shift
+	summary := fmt.Sprintf("%s: all traffic to %s", region.Name, region.Candidate)
+	if share < 100 {
+		summary = fmt.Sprintf("%s: %d %% of the traffic to %s", region.Name, share, region.Candidate)
+	}
+	if err := workflow.ExecuteActivity(forRequest(ctx, summary), activities.ShiftTraffic, in).Get(ctx, &shift); err != nil {
+		if first && errorType(err) == activities.ErrOutOfBand { // read back: not this release's shares, so there is nothing of its own to take back
+			region.Switched, region.Weights, region.Share, region.Moving = false, nil, 0, false
+		}
+		return err
+	}
+	region.Moving = false
+	region.Weights, region.Instances, region.SwitchedAt, region.SlowStart = shift.Weights, nil, shift.At, shift.SlowStart
+	region.Baseline = countersOf(shift.Requests, region.Candidate)
+	return nil
+}
+
+// holdStep judges the candidate with its share, for the step's hold at the least. Only
+// a look that was good at or after its end is a reason to go on: doubt keeps the share
+// as it is until it is resolved, the candidate is found bad, or a person overrides it.
+func (r *releaseRun) holdStep(ctx workflow.Context, region *release.RegionState, step release.Step) error {
+	state := &region.Steps[region.Step]
+	until := state.Shifted.Add(step.Hold + region.SlowStart.Std())
+	r.waitFor(ctx, fmt.Sprintf("%s: the analysis of step %d with %d %% of the traffic, until %s at the least",
+		region.Name, region.Step+1, step.Weight, until.UTC().Format(time.RFC3339)))
+	defer r.waitFor(ctx, "")
+	defer func() { region.Doubt = "" }()
+	only := []int{r.indexOf(region)}
+	why := fmt.Sprintf("analysis with %d %% of the traffic", step.Weight)
+	before := state.Before
+	judged, stop := workflow.WithCancel(ctx)
+	defer stop()
+	overridden := false
+	workflow.GoNamed(judged, "override", func(ctx workflow.Context) {
+		if workflow.Await(ctx, func() bool { return r.state.OverriddenAfter(release.OverrideAnalysis, before) }) == nil {
+			overridden = true
+			stop()
+		}
+	})
+	err := r.watchRegions(judged, only, why, func() time.Time { return until })
+	if ctx.Err() != nil || r.state.Leaving() || !overridden || err != nil && !temporal.IsCanceledError(err) {
+		state.Verdict = string(release.Pass)
+		return err
+	}
+	state.Verdict = "overridden"
+	return r.watchDuring(ctx, only, why, func(ctx workflow.Context) error {
+		left := until.Sub(workflow.Now(ctx))
+		if left <= 0 {
+			return nil
+		}
+		return workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "rest of the hold"}).Get(ctx, nil)
+	})
+}
+
+// shrinkLive makes the live fleet smaller after a step. What can't be made smaller is
+// a warning: too many instances harm nobody.
+func (r *releaseRun) shrinkLive(ctx workflow.Context, region *release.RegionState, to int) {
+	in := activities.ShrinkInput{Place: r.place(region.Name), Fleet: region.Previous, To: to, Within: r.state.Request.Spec.Fleet.ReadyWithin}
+	summary := fmt.Sprintf("%s: bring %s down to %d instances", region.Name, region.Previous, to)
+	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, in.Within.Std()), activities.Shrink, in).Get(ctx, nil); err != nil {
+		if temporal.IsCanceledError(err) {
+			return
+		}
+		r.state.Warn(fmt.Sprintf("%s: %s has more instances than the step needs: %s", region.Name, region.Previous, explain(err)))
+		return
+	}
+	r.state.Evidence(fmt.Sprintf("%s: %s has %d instances now", region.Name, region.Previous, to))
+}
+
+// awaitNextStep holds a region between two steps while the release is paused or its
+// target frozen, with the candidate watched.
+func (r *releaseRun) awaitNextStep(ctx workflow.Context, region *release.RegionState) error {
+	for (r.state.Paused != nil || r.frozen(ctx) != nil) && !r.state.Leaving() {
+		err := r.watchDuring(ctx, []int{r.indexOf(region)}, "held between two steps", func(ctx workflow.Context) error {
+			if err := r.awaitResume(ctx); err != nil {
+				return err
+			}
+			return r.awaitThaw(ctx)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *releaseRun) indexOf(region *release.RegionState) int {
+	for i := range r.state.Regions {
+		if &r.state.Regions[i] == region {
+			return i
+		}
+	}
+	return -1
+}
+
+// letGo is when the release was allowed to switch: the last approval in this wave,
+// else the beginning of the phase.
+func (r *releaseRun) letGo() time.Time {
+	n := len(r.state.Entries)
+	start := r.state.Entries[n-1].Start
+	if n < 2 || r.state.Entries[n-2].Phase != release.PhaseGate {
+		return start
+	}
+	for _, g := range r.state.Gates {
+		if g.Before == release.BeforeSwitch && g.DecidedAt.After(r.state.Entries[n-2].Start) && g.DecidedAt.Before(start) {
+			start = g.DecidedAt
+		}
+	}
+	return start
+}
