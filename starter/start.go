@@ -93,6 +93,9 @@ func startOptions(o StartOptions) client.StartWorkflowOptions {
 func details(r release.Request, regions []string) string {
 	s := r.Spec
 	image := "existing image `" + s.Image.Existing + "`"
+	if s.Image.Retained != "" {
+		image = "the kept image of version " + s.Image.Retained
+	}
 	if s.Image.Packer != nil {
 		image = "baked by Packer from `" + s.Image.Packer.Template + "`"
 	}

@@ -199,7 +199,8 @@ Temporal is found through --address and --profile, the TEMPORAL_* variables, or 
 	}
 	add("release", a.validateCmd(), a.doctorCmd(), a.planCmd(), a.releaseCmd())
 	add("order", a.orderCmds()...)
-	add("look", a.statusCmd(), a.listCmd(), a.watchCmd(), a.logsCmd())
+	add("release", a.freezeCmds()...)
+	add("look", a.statusCmd(), a.environmentCmd(), a.listCmd(), a.watchCmd(), a.logsCmd())
 	add("run", a.workerCmd(), a.devCmd(), a.demoCmd(), a.setupCmd())
 	root.AddCommand(a.versionCmd(), a.completionCmd(), a.localCloudCmd())
 	return root

@@ -40,6 +40,7 @@ func (a *App) orderCmds() []*cobra.Command {
 		release.OrderAbort:      "End a release before traffic moves, and remove its candidate",
 		release.OrderExtendSoak: "Make the soak longer",
 		release.OrderFinishSoak: "End the soak now",
+		release.OrderOverride:   "Let a release pass what holds it: a freeze, the window, a lost readiness, an analysis without a verdict",
 	}
 	var out []*cobra.Command
 	for _, help := range release.OrderKinds() {
@@ -66,6 +67,8 @@ func (a *App) orderCmd(kind release.OrderKind, short string) *cobra.Command {
 		flags.StringVar(&f.order.Gate, "gate", "", "gate to approve; absent: the only open one")
 	case release.OrderReject:
 		flags.StringVar(&f.order.Gate, "gate", "", "gate that is refused; absent: the only open one")
+	case release.OrderOverride:
+		flags.StringVar(&f.order.Gate, "gate", "", "what is overridden: "+strings.Join(release.Overridable(), ", ")+" (required)")
 	case release.OrderExtendSoak:
 		flags.StringVar(&f.more, "for", "", "how much longer, such as 2h or 1d (required)")
 	}

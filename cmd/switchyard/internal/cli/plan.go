@@ -20,24 +20,22 @@ import (
 
 func (a *App) planCmd() *cobra.Command {
 	var id string
+	var wishes wishFlags
 	cmd := &cobra.Command{
 		Use: "plan SPEC", Short: "Show what a release would do now, without doing it",
 		Long: `Observe the target and show what a release would do. Nothing is changed and Temporal is not needed.
 A release makes its plan again from what it observes itself; the digest is the same as long as the
 target, the spec and the release id are.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: specFiles,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.plan(cmd.Context(), args[0], id) },
+		RunE: func(cmd *cobra.Command, args []string) error { return a.plan(cmd.Context(), args[0], id, wishes) },
 	}
 	cmd.Flags().StringVar(&id, "id", "", "release id, as `switchyard release` takes it")
+	wishes.register(cmd)
 	return cmd
 }
 
-func (a *App) plan(ctx context.Context, path, id string) error {
-	l, err := starter.ReadSpec(path)
-	if err != nil {
-		return err
-	}
-	req, err := starter.NewRequest(l, id, person(""))
+func (a *App) plan(ctx context.Context, path, id string, wishes wishFlags) error {
+	req, err := wishes.request(path, id, person(""))
 	if err != nil {
 		return err
 	}

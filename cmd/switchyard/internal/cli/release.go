@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 	"github.com/switchyard/switchyard/starter"
 )
 
@@ -18,6 +19,33 @@ type releaseFlags struct {
 	id, by  string
 	wait    bool
 	timeout time.Duration
+	wishes  wishFlags
+}
+
+// wishFlags are what a person asks for beyond the spec.
+type wishFlags struct {
+	starter.Wishes
+	soak string
+}
+
+func (f *wishFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.To, "to", "", "go back to this version through its kept image: nothing is baked, every check is asked")
+	cmd.Flags().StringVar(&f.soak, "soak", "", "a shorter soak than the spec's, such as 1h; the release is marked as such")
+	cmd.Flags().StringVar(&f.OverrideFreeze, "override-freeze", "", "why the release may begin and go on although the target is frozen")
+}
+
+// request reads the spec and makes the request of it.
+func (f wishFlags) request(path, id, by string) (release.Request, error) {
+	l, err := starter.ReadSpec(path)
+	if err != nil {
+		return release.Request{}, err
+	}
+	if f.soak != "" {
+		if f.Soak, err = spec.ParseDuration(f.soak); err != nil {
+			return release.Request{}, &starter.InputError{What: "read --soak", Err: err}
+		}
+	}
+	return f.Request(l, id, by)
 }
 
 type releaseDocument struct {
@@ -36,23 +64,21 @@ repeated. The release id is r-<version>-<digits of the spec's digest> unless --i
 that is over is not run again under the same id.
 
 With --wait the command follows the release and ends with its outcome as exit code.`,
-		Example: "  switchyard release release.yaml --wait --timeout 2h",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: specFiles,
+		Example: `  switchyard release release.yaml --wait --timeout 2h
+  switchyard release release.yaml --to 1.4.1 --soak 1h --wait`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: specFiles,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.release(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().StringVar(&f.id, "id", "", "release id, unique for the target; also the idempotency key of CI")
 	cmd.Flags().StringVar(&f.by, "by", "", "who asks for the release (SWITCHYARD_BY, else your user name)")
+	f.wishes.register(cmd)
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "follow the release and end with its outcome")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "with --wait: longest time to wait; the release goes on after it (0: no bound)")
 	return cmd
 }
 
 func (a *App) release(ctx context.Context, path string, f releaseFlags) error {
-	l, err := starter.ReadSpec(path)
-	if err != nil {
-		return err
-	}
-	req, err := starter.NewRequest(l, f.id, person(f.by))
+	req, err := f.wishes.request(path, f.id, person(f.by))
 	if err != nil {
 		return err
 	}

@@ -19,13 +19,16 @@ type action struct {
 
 // actions lists who must act for the release to go on; none means it goes on by itself.
 func actions(s release.State) []action {
-	if !s.Phase.Live() || s.Leaving() {
-		return nil
-	}
 	var out []action
 	id := s.Request.ID
-	if s.Paused != nil {
+	if s.Paused != nil && !s.Phase.Ended() {
 		out = append(out, action{Who: "anyone", Why: "paused by " + s.Paused.By, Command: "switchyard resume " + id})
+	}
+	if !s.Phase.Live() || s.Leaving() {
+		return out
+	}
+	if s.Needs != nil && s.Paused == nil && s.Phase != release.PhaseGate {
+		out = append(out, action{Who: "anyone", Why: s.Needs.What, Command: "switchyard status " + id})
 	}
 	before := ""
 	switch s.Phase {
@@ -88,6 +91,23 @@ func writeHead(w io.Writer, s release.State, now time.Time) {
 	if s.WaitingFor != "" {
 		row("waits for", "%s", s.WaitingFor)
 	}
+	if s.Needs != nil && s.Needs.What != s.WaitingFor {
+		row("needs", "a person since %s: %s", clock(s.Needs.Since), s.Needs.What)
+	}
+	if was := s.Request.SoakWas; was > 0 {
+		row("soak", "shortened to %s from %s", s.Request.Spec.Soak.Duration, was)
+	}
+	if f := release.FrozenBy(s.Freezes, now); f != nil {
+		row("frozen", "%s", f)
+	}
+	for _, r := range s.Regions {
+		if n := len(release.Steps(s.Request.Spec.Traffic, r.Capacity, r.Previous == "")); n > 1 && len(r.Steps) > 0 {
+			row("step", "%s: %d of %d", r.Name, len(r.Steps), n)
+		}
+		if b := r.Back; b.Stage != "" && b.Stage != release.BackDone {
+			row("way back", "%s: %s %s", r.Name, b.Stage, b.Why)
+		}
+	}
 	switch must := actions(s); {
 	case len(must) > 0:
 		for _, x := range must {
@@ -96,6 +116,13 @@ func writeHead(w io.Writer, s release.State, now time.Time) {
 		}
 	case !s.Phase.Ended():
 		row("must act", "nobody")
+	}
+	for _, m := range s.Migrations {
+		outcome := m.Outcome
+		if outcome == "" {
+			outcome = "running since " + clock(m.Start)
+		}
+		row("database", "%s: %s", m.Name, outcome)
 	}
 	if s.Phase == release.PhaseSoak && !s.Soak.End.IsZero() {
 		row("soak", "ends %s, in %s", clock(s.Soak.End), length(s.Soak.End.Sub(now)))
