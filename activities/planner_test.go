@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,4 +119,39 @@ func TestPlanPinsTheParentThatTheSpecNamesByItsProvenance(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "sha256:base1", plan.Image.Parent)
 	require.Contains(t, plan.Steps, "build it on image sha256:base1 of base")
+}
+
+func TestPlanOfAKeptVersionTakesItsNewestImage(t *testing.T) {
+	b, in := planBench(t)
+	in.Request.Spec.Version, in.Request.Spec.Image = "1.0.0", spec.Image{Retained: "1.0.0"}
+	_, err := run[release.Plan](b, activities.MakePlan, in)
+	app := requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "no image of version 1.0.0")
+
+	day := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for ref, i := range map[string]release.Image{
+		"sha256:old":   {Application: "checkout", Version: "1.0.0", CreatedAt: day},
+		"sha256:new":   {Application: "checkout", Version: "1.0.0", CreatedAt: day.Add(time.Hour)},
+		"sha256:later": {Application: "checkout", Version: "2.0.0", CreatedAt: day.Add(2 * time.Hour)},
+		"sha256:other": {Application: "search", Version: "1.0.0", CreatedAt: day.Add(2 * time.Hour)},
+	} {
+		i.Ref = ref
+		b.cloud.Store(i, "")
+	}
+	plan, err := run[release.Plan](b, activities.MakePlan, in)
+	require.NoError(t, err)
+	require.Equal(t, release.PlanImage{Action: release.ImageRetained, Ref: "sha256:new"}, plan.Image)
+
+	image, err := run[release.Image](b, activities.BakeImage, activities.BakeInput{Place: place, Spec: in.Request.Spec, Plan: plan.Image, Regions: []string{region, "local-b"}})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{region: "sha256:new", "local-b": "sha256:new"}, image.Regions)
+
+	in.Schema = release.Schema{Version: 7, Floor: 7, Builds: []release.Build{{Version: "1.0.0", Needs: 6}}}
+	_, err = run[release.Plan](b, activities.MakePlan, in)
+	app = requireKind(t, err, activities.ErrPlan, true)
+	require.Contains(t, app.Error(), "needs schema 6")
+
+	b.cloud.Fail("Images.Find", fakeplatform.Fault{Err: fakeplatform.Throttled})
+	_, err = run[release.Plan](b, activities.MakePlan, in)
+	requireKind(t, err, string(platform.KindThrottled), false)
 }
