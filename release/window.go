@@ -39,11 +39,7 @@ func NextWindow(w *spec.Window, now time.Time) (time.Time, error) {
 	first := civil(local.Year(), local.Month(), local.Day()-1)
 	days := int(now.Sub(local)/spec.Day) + p.rarest()
 	for n := range days {
-		noon, there := noonOf(first.AddDate(0, 0, n), zone)
-		if !there {
-			continue
-		}
-		for _, s := range p.opens(noon) {
+		for _, s := range p.opens(noonOf(first.AddDate(0, 0, n), zone)) {
 			switch {
 			case !now.Before(s.open) && now.Before(s.close):
 				return now, nil
@@ -122,11 +118,11 @@ func civil(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-// noonOf is noon of the date in the zone, and whether the zone has that date: some
-// have skipped a whole day to change sides of the date line. Noon is never skipped otherwise.
-func noonOf(date time.Time, zone *time.Location) (time.Time, bool) {
-	noon := time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone)
-	return noon, noon.Day() == date.Day()
+// noonOf is noon of the date in the zone, which is never skipped. For a date that the
+// zone does not have, because it changed sides of the date line, it is noon of the next
+// one or the one before, which is looked at twice then.
+func noonOf(date time.Time, zone *time.Location) time.Time {
+	return time.Date(date.Year(), date.Month(), date.Day(), 12, 0, 0, 0, zone)
 }
 
 // at is the moment on the date at which the clock first shows the time, or jumps over it.
