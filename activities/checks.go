@@ -26,6 +26,14 @@ func LongestLook(checks []spec.Check, instances int) time.Duration {
 	return ask.Longest(orHealth(checks, ""), instances)
 }
 
+// LongestAnalysis is the longest that taking the samples of one look can take; 0 without an analysis.
+func LongestAnalysis(a *spec.Analysis) time.Duration {
+	if a == nil {
+		return 0
+	}
+	return ask.LongestSamples(a.Compare)
+}
+
 func (c *Checks) now() time.Time {
 	if c.Now != nil {
 		return c.Now()

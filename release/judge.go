@@ -177,7 +177,7 @@ func (r Readiness) Unless(why string) Readiness {
 type Parity struct {
 	Fleet     string   `json:"fleet"`
 	Need      int      `json:"need"`           // instances for the share that the fleet is to take
-	Load      int      `json:"load,omitempty"` // instances for all of the load
+	Load      int      `json:"load,omitempty"` // instances for all of the load, as far as the carrying fleet tells; no fewer than for the share
 	Desired   int      `json:"desired"`
 	InService int      `json:"inService"`
 	Notices   []string `json:"notices,omitempty"` // what somebody else changed, in words
@@ -198,10 +198,7 @@ func JudgeParity(fleet Fleet, carrying *Fleet, least, share int) Parity {
 		load = carrying.InService()
 	}
 	need := max(least, (load*share+99)/100)
-	if least > 0 { // the smallest load of which the share needs the least
-		load = max(load, (least-1)*100/share+1)
-	}
-	return Parity{Fleet: fleet.Name, Need: need, Load: load, Desired: fleet.Desired, InService: fleet.InService()}
+	return Parity{Fleet: fleet.Name, Need: need, Load: max(load, need), Desired: fleet.Desired, InService: fleet.InService()}
 }
 
 // ShrunkBy says in words that somebody made a fleet smaller than the release left it.
