@@ -71,6 +71,12 @@ def describe_alarms(self):
     )
 
 
+def put_composite_alarm(self):
+    """docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html (moto: not there). SetAlarmState says its state."""
+    return self.put_metric_alarm()
+
+
 def install():
     CloudWatchBackend.get_metric_data = get_metric_data
     CloudWatchResponse.describe_alarms = describe_alarms
+    CloudWatchResponse.put_composite_alarm = put_composite_alarm
