@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 
 // Shrink makes a fleet smaller and waits until at most To of its instances are left.
 // Asked again it carries on from where it is. The release's own hold is taken away for
-// the resize and put back after it, whatever came of it, unless the fleet went to 0.
+// the resize and put back once the new size is read, or the resize failed, unless the
+// fleet went to 0.
 // ErrOutOfBand with the desired capacity as details when that is neither Expected nor
 // To, or when somebody else holds the fleet; ErrStillTraffic when a fleet that is to go
 // to 0 has a share. Instances that are still there after Within are no final error: they
@@ -58,18 +60,12 @@ func shrink(ctx context.Context, p platform.Platform, in ShrinkInput, fleet rele
 	if err == nil && fleet.Desired != in.To {
 		err = p.Fleets.Resize(ctx, in.Place.Region, in.Fleet, in.Expected, in.To)
 	}
-	conflict := platform.IsConflict(err)
-	if in.To > 0 || err != nil {
-		held := p.Fleets.HoldScaleIn(ctx, in.Place.Region, in.Fleet, in.Place.Release)
-		if err == nil {
-			err = held
-		}
-	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !conflict:
-		return fmt.Errorf("shrink fleet %s from %d to %d instances: %w", at(in.Place.Region, in.Fleet), in.Expected, in.To, err)
+	}
+	held := p.Fleets.HoldScaleIn(ctx, in.Place.Region, in.Fleet, in.Place.Release)
+	if !platform.IsConflict(err) {
+		return fmt.Errorf("shrink fleet %s from %d to %d instances: %w", at(in.Place.Region, in.Fleet), in.Expected, in.To, errors.Join(err, held))
 	}
 	now, readErr := p.Fleets.Describe(ctx, in.Place.Region, in.Fleet)
 	if readErr != nil {
@@ -87,21 +83,32 @@ func resizedBy(in ShrinkInput, desired int, cause error) error {
 		at(in.Place.Region, in.Fleet), in.Expected, in.To, desired)
 }
 
-// left waits until the instances that are too many are gone.
+// left waits until the new size is read, holds the fleet at it, and waits until the
+// instances that are too many are gone. A hold goes by the size that is read: one that is
+// taken on an old answer could bring the fleet back to it.
 func (f *Fleets) left(ctx context.Context, fleets platform.Fleets, in ShrinkInput, deadline time.Time, pulse *pulse) error {
+	held := in.To == 0
 	for n := 0; ; n++ {
 		fleet, err := fleets.Describe(ctx, in.Place.Region, in.Fleet)
+		if err == nil && fleet.Desired == in.To && !held {
+			err = fleets.HoldScaleIn(ctx, in.Place.Region, in.Fleet, in.Place.Release)
+			held = err == nil
+		}
 		switch {
 		case platform.IsNotFound(err) && in.To == 0:
 			return nil
 		case err != nil && (acterr.Permanent(err) || ctx.Err() != nil):
 			return err
-		case err == nil && len(fleet.Instances) <= in.To:
+		case platform.IsConflict(err):
+			return resizedBy(in, fleet.Desired, err)
+		case err == nil && fleet.Desired != in.To && fleet.Desired != in.Expected:
+			return resizedBy(in, fleet.Desired, nil)
+		case err == nil && fleet.Desired == in.To && len(fleet.Instances) <= in.To:
 			return nil
 		}
 		so := fmt.Sprintf("%d instances are left, it is to have %d", len(fleet.Instances), in.To)
 		if err != nil {
-			so = "it can't be read: " + err.Error()
+			so = "not known: " + err.Error()
 		}
 		pulse.Set(so)
 		if !time.Now().Before(deadline) {

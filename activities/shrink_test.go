@@ -85,7 +85,9 @@ func TestShrinkAfterALostAnswerCarriesOn(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			b := shrinkBench(t, 4)
 			b.cloud.Fail(call, fakeplatform.Fault{Err: fakeplatform.Lost, After: after})
-			requireKind(t, act(b, activities.Shrink, shrinkInput(4, 2)), string(platform.KindAmbiguous), false)
+			if err := act(b, activities.Shrink, shrinkInput(4, 2)); err != nil {
+				requireKind(t, err, string(platform.KindAmbiguous), false)
+			}
 			b.newAttempt()
 			require.NoError(t, act(b, activities.Shrink, shrinkInput(4, 2)), call)
 			f, _ := b.cloud.Fleet(region, blue)
@@ -132,4 +134,40 @@ func TestShrinkWaitsUntilTheInstancesAreGone(t *testing.T) {
 	err := act(b, activities.Shrink, in)
 	app := requireKind(t, err, "Unknown", false)
 	require.Contains(t, app.Error(), "1 instances are left")
+}
+
+func TestShrinkHoldsNoFleetBeforeItsNewSizeIsRead(t *testing.T) {
+	b := shrinkBench(t, 4)
+	p := b.cloud.Platform("fake")
+	p.Fleets = &stale{Fleets: p.Fleets, after: 1, answers: 3, t: t}
+	b.all.Fleets.Platforms["fake"] = platform.Fixed(p)
+	require.NoError(t, act(b, activities.Shrink, shrinkInput(4, 2)))
+	f, _ := b.cloud.Fleet(region, blue)
+	require.Equal(t, place.Release, f.ScaleInHeld)
+}
+
+// stale are fleets that are read as they were for some looks after they were resized.
+type stale struct {
+	platform.Fleets
+	t              *testing.T
+	after, answers int
+	old            release.Fleet
+}
+
+func (f *stale) Describe(ctx context.Context, region, name string) (release.Fleet, error) {
+	fleet, err := f.Fleets.Describe(ctx, region, name)
+	switch {
+	case f.after > 0:
+		f.after--
+		f.old = fleet
+	case f.answers > 0:
+		f.answers--
+		return f.old, err
+	}
+	return fleet, err
+}
+
+func (f *stale) HoldScaleIn(ctx context.Context, region, name, holder string) error {
+	require.Zero(f.t, f.answers, "the size is not read yet")
+	return f.Fleets.HoldScaleIn(ctx, region, name, holder)
 }
