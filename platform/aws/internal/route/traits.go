@@ -17,7 +17,7 @@ import (
 //
 // With stickiness on the action a client with the load balancer's cookie goes to the
 // target group that the cookie names, and weights say only where clients without one go
-// (docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html).
+// (docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html#forward-actions).
 // A target group's own cookie names a target; whether a client that has one stays in the
 // target group without stickiness on the action, AWS does not promise, so it counts too.
 func (r *Router) Traits(ctx context.Context, region string, _ release.Target) (platform.Traits, error) {
