@@ -28,6 +28,9 @@ func TestPrometheusScrapesUntilItIsKilled(t *testing.T) {
 		return strings.Contains(string(body), `"42"`)
 	}, time.Minute, 100*time.Millisecond)
 	s.Kill()
-	_, err := http.Get(s.URL + "/-/ready")
+	answer, err := http.Get(s.URL + "/-/ready")
+	if err == nil {
+		answer.Body.Close()
+	}
 	require.Error(t, err)
 }
