@@ -31,7 +31,7 @@ func (r Request) Check() error {
 	if r.ID == "" || len(s.Regions) == 0 || s.Gates == nil || s.Soak.Duration == nil || s.Traffic.Drain == nil || s.Traffic.Watch == nil || s.Deadline <= 0 {
 		return errors.New("start a release: the request is not complete; start releases with `switchyard release SPEC`, which checks the spec and fills in its defaults")
 	}
-	return nil
+	return r.CheckOverride()
 }
 
 // State is everything a release knows about itself. It is the answer to the state

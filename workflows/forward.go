@@ -152,7 +152,7 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerPlanned, "")
 		r.ledger(ctx, release.KindHold, region.Name, region.Candidate, release.LedgerPlanned, "from the first moment")
-		first := r.steps(region)[0]
+		first := release.Step{Capacity: max(1, r.steps(region)[0].Capacity)} // something has to be there to be verified
 		in := activities.ProvisionInput{
 			Place: r.place(region.Name), Fleet: region.Candidate, Image: region.Image, Version: s.Version,
 			Instances: first.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,

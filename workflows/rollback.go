@@ -88,7 +88,9 @@ func takeShares(region *release.RegionState, err error) bool {
 	var seen release.Weights
 	found := errors.As(err, &app) && app.Type() == activities.ErrOutOfBand && app.HasDetails() && app.Details(&seen) == nil
 	cutOff := found && region.Moving && seen.Equal(region.Weights)
-	region.Moving = false
+	if found {
+		region.Moving = false
+	}
 	if !found || !cutOff && !region.TakeShares(seen) {
 		return false
 	}

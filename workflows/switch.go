@@ -65,7 +65,7 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 	if n > 0 {
 		made, live = steps[n-1].Capacity, steps[n-1].Live
 	}
-	if region.Steps[n].Shifted.IsZero() {
+	if region.Steps[n].Shifted.IsZero() && step.Weight > 0 { // a step without a share only makes room
 		if err := r.ensureCapacity(ctx, region, step, made); err != nil {
 			return err
 		}
@@ -84,7 +84,7 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 		r.state.Evidence(fmt.Sprintf("%s: %s, %s", region.Name, region.Weights, told))
 		r.show(ctx)
 	}
-	if n < len(steps)-1 {
+	if n < len(steps)-1 && step.Weight > 0 {
 		if err := r.holdStep(ctx, region, step); err != nil || r.state.Leaving() {
 			return err
 		}
