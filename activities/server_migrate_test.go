@@ -7,6 +7,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -65,7 +66,26 @@ func (s *serverSuite) TestMigrationWorkflowThatNobodyServesEndsWithItsTimeout() 
 	s.Contains(app.Error(), "is a worker on task queue nobody-serves-this?")
 }
 
-func (s *serverSuite) TestMigrationWorkflowIsFollowedByTheNextAttemptAndCancelledWithTheActivity() {
+func (s *serverSuite) TestMigrationWorkflowOfAnEarlierAttemptIsFollowed() {
+	var runs atomic.Int32
+	b, in := s.migrates(func(ctx workflow.Context, _ release.Asked) (string, error) {
+		runs.Add(1)
+		workflow.GetSignalChannel(ctx, "go").Receive(ctx, nil)
+		return "done", nil
+	})
+	_, err := s.server.Client().ExecuteWorkflow(s.T().Context(), client.StartWorkflowOptions{ID: in.Key, TaskQueue: in.Migration.Temporal.TaskQueue}, "expand", release.Asked{})
+	s.Require().NoError(err)
+	ended := make(chan string, 1)
+	go func() {
+		out, err := run[activities.Migrated](b, activities.Migrate, in)
+		ended <- fmt.Sprint(out.Output, err)
+	}()
+	s.Require().NoError(s.server.Client().SignalWorkflow(s.T().Context(), in.Key, "", "go", nil))
+	s.Equal(`"done"<nil>`, <-ended)
+	s.EqualValues(1, runs.Load())
+}
+
+func (s *serverSuite) TestMigrationWorkflowIsCancelledWithTheActivity() {
 	b := newBench(s.T())
 	b.all.Migrator.Temporal = s.server.Client()
 	var cancelled atomic.Bool
