@@ -16,8 +16,9 @@ import (
 
 const opLoad = "read the load of"
 
-// hostMetric is reported for every target group with health checks, requests or not, and
-// RequestCount only where there were requests
+// hostMetric is reported for a target group whose health checks are enabled, requests or
+// not. Of RequestCount the same page says that it is always reported, and of all metrics
+// that they are not reported without requests
 // (docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-cloudwatch-metrics.html).
 // So a period that has the first and not the second had no requests, and one that has
 // neither is not known.
