@@ -129,6 +129,7 @@ type Shift struct {
 	At       time.Time          `json:"at"` // when the shares were read back
 
 	SlowStart spec.Duration `json:"slowStart,omitempty"` // how long the route takes to give new instances their part
+	Sticky    spec.Duration `json:"sticky,omitempty"`    // how long clients stay with the fleet they got
 }
 
 // RetireInput asks to remove a fleet. Traffic is proven to be gone first: weight 0

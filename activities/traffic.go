@@ -55,7 +55,7 @@ func (t *Traffic) ShiftTraffic(ctx context.Context, in ShiftInput) (Shift, error
 	out := Shift{Weights: seen, Requests: requests, At: read}
 	// Traffic has moved whether or not this can be read: not known is as if there were none.
 	if traits, err := router.Traits(ctx, region, target); err == nil {
-		out.SlowStart = spec.Duration(traits.SlowStart)
+		out.SlowStart, out.Sticky = spec.Duration(traits.SlowStart), spec.Duration(traits.Sticky)
 	}
 	return out, nil
 }

@@ -119,6 +119,7 @@ type RegionState struct {
 	Compared  []Result      `json:"compared,omitempty"`  // the last comparisons with the live fleet
 	Doubt     string        `json:"doubt,omitempty"`     // what can't be told about the candidate, as last told
 	SlowStart spec.Duration `json:"slowStart,omitempty"` // how long the route takes to give new instances their part
+	Sticky    spec.Duration `json:"sticky,omitempty"`    // how long clients stay with the fleet they got
 	Stopped   bool          `json:"stopped,omitempty"`   // the previous fleet is being taken out of the route and stopped, or is
 	Left      bool          `json:"left,omitempty"`      // the previous fleet could not be taken away and stays for a person
 	Back      Back          `json:"back,omitzero"`       // the way back

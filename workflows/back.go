@@ -71,7 +71,7 @@ func (r *releaseRun) removeCandidates(ctx workflow.Context, serves []string) {
 func (r *releaseRun) retire(ctx workflow.Context, region, fleet string) error {
 	drain := *r.state.Request.Spec.Traffic.Drain
 	quiet := r.state.Request.Spec.Decommission.Quiet
-	within := drain + quiet + proof
+	within := max(drain, r.sticky(region)) + quiet + proof
 	in := activities.RetireInput{Place: r.place(region), Fleet: fleet, Drain: drain, Quiet: quiet, Within: within}
 	summary := fmt.Sprintf("%s: drain and remove %s", region, fleet)
 	err := workflow.ExecuteActivity(forWaiting(ctx, summary, within.Std()), activities.Retire, in).Get(ctx, nil)
@@ -82,6 +82,16 @@ func (r *releaseRun) retire(ctx workflow.Context, region, fleet string) error {
 		}
 	}
 	return err
+}
+
+// sticky is how long clients stay with the fleet they got in a region, as far as is known.
+func (r *releaseRun) sticky(region string) spec.Duration {
+	for _, x := range r.state.Regions {
+		if x.Name == region {
+			return x.Sticky
+		}
+	}
+	return 0
 }
 
 // releaseHolds ends every scale-in hold of this release, on every way out.

@@ -133,7 +133,10 @@ func (r *releaseRun) proveImage(ctx workflow.Context) error {
 	r.ledger(ctx, release.KindFleet, region.Name, in.Fleet, release.LedgerPlanned, "one instance, alone, to prove the image")
 	within := 3*s.Fleet.ReadyWithin.Std() + s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, 1)
 	var proof activities.Verified
-	if err := workflow.ExecuteActivity(forWaiting(ctx, region.Name+": boot one instance from the image and check it", within), activities.ProveImage, in).Get(ctx, &proof); err != nil {
+	err := r.untilJudged(ctx, &r.state.Blocked, region.Name+": the image", func() error {
+		return workflow.ExecuteActivity(forWaiting(ctx, region.Name+": boot one instance from the image and check it", within), activities.ProveImage, in).Get(ctx, &proof)
+	})
+	if err != nil {
 		return err
 	}
 	r.ledger(ctx, release.KindFleet, region.Name, in.Fleet, release.LedgerGone, "")
@@ -152,13 +155,13 @@ func (r *releaseRun) provision(ctx workflow.Context) (release.Phase, error) {
 	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
 		r.ledger(ctx, release.KindFleet, region.Name, region.Candidate, release.LedgerPlanned, "")
 		r.ledger(ctx, release.KindHold, region.Name, region.Candidate, release.LedgerPlanned, "from the first moment")
-		first := release.Step{Capacity: max(1, r.steps(region)[0].Capacity)} // something has to be there to be verified
+		instances := max(1, r.steps(region)[0].Capacity) // something has to be there to be verified
 		in := activities.ProvisionInput{
 			Place: r.place(region.Name), Fleet: region.Candidate, Image: region.Image, Version: s.Version,
-			Instances: first.Capacity, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,
+			Instances: instances, Spec: s.Fleet, Within: s.Fleet.ReadyWithin, Like: region.Previous,
 		}
 		var fleet release.Fleet
-		summary := fmt.Sprintf("%s: provision %d instances", region.Name, first.Capacity)
+		summary := fmt.Sprintf("%s: provision %d instances", region.Name, instances)
 		if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Provision, in).Get(ctx, &fleet); err != nil {
 			return err
 		}
@@ -183,31 +186,41 @@ func (r *releaseRun) verify(ctx workflow.Context) (release.Phase, error) {
 }
 
 // verifyRegion proves the candidate. Checks that tell nothing neither prove it nor fail
-// it: people are called, and it is tried again until there is a verdict, or the release
-// is ended by a person, its deadline or the dead man.
+// it: it is tried again until there is a verdict, or the release is ended by a person,
+// its deadline or the dead man.
 func (r *releaseRun) verifyRegion(ctx workflow.Context, region *release.RegionState) error {
 	s := r.state.Request.Spec
 	in := activities.VerifyInput{
 		Place: r.place(region.Name), Fleet: region.Candidate, HealthPath: s.Fleet.HealthPath, Verification: s.Verification,
-		Version: s.Version, Live: region.Previous,
+		Version: s.Version, Live: region.Previous, TestListener: r.testListener(region.Name),
 	}
 	within := s.Verification.Within.Std() + activities.LongestLook(s.Verification.Checks, region.Capacity)
-	for {
-		var proof activities.Verified
+	var proof activities.Verified
+	err := r.untilJudged(ctx, &region.Doubt, region.Name+": "+region.Candidate, func() error {
 		summary := fmt.Sprintf("%s: verify %s", region.Name, region.Candidate)
-		err := workflow.ExecuteActivity(forWaiting(ctx, summary, within), activities.VerifyFleet, in).Get(ctx, &proof)
-		if err == nil {
-			region.Verified, region.Checks, region.Doubt = true, proof.Results, ""
-			r.state.Evidence(fmt.Sprintf("%s: %d checks passed, %d rounds in a row", region.Name, len(proof.Results), s.Verification.Consecutive))
-			return nil
-		}
+		return workflow.ExecuteActivity(forWaiting(ctx, summary, within), activities.VerifyFleet, in).Get(ctx, &proof)
+	})
+	if err != nil {
+		return err
+	}
+	region.Verified, region.Checks = true, proof.Results
+	r.state.Evidence(fmt.Sprintf("%s: %d checks passed, %d rounds in a row", region.Name, len(proof.Results), s.Verification.Consecutive))
+	return nil
+}
+
+// untilJudged tries a verification anew as long as its checks tell nothing. doubt is
+// what can't be told meanwhile; people are called once.
+func (r *releaseRun) untilJudged(ctx workflow.Context, doubt *string, what string, verify func() error) error {
+	for {
+		err := verify()
 		if errorType(err) != activities.ErrNotJudged {
+			*doubt = ""
 			return err
 		}
-		first := region.Doubt == ""
-		region.Doubt = explain(err)
+		first := *doubt == ""
+		*doubt = explain(err)
 		if first {
-			r.callForHelp(ctx, fmt.Sprintf("%s: %s can't be judged, and goes no further: %s", region.Name, region.Candidate, region.Doubt))
+			r.callForHelp(ctx, fmt.Sprintf("%s can't be judged, and goes no further: %s", what, *doubt))
 		}
 	}
 }

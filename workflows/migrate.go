@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/switchyard/switchyard/activities"
@@ -59,9 +60,10 @@ func (r *releaseRun) migrate(ctx workflow.Context, half string, schema int, m sp
 }
 
 // RunActivity runs an activity of the user's own for a check, on the task queue that
-// the user's worker serves. A failure of it is the answer and is not tried again.
-func RunActivity(ctx workflow.Context, in release.RunActivityInput) (release.Answer, error) {
-	var answer release.Answer
+// the user's worker serves. What it answers is passed on as it is; a failure of it is an
+// answer too and is not tried again.
+func RunActivity(ctx workflow.Context, in release.RunActivityInput) (converter.RawValue, error) {
+	var answer converter.RawValue
 	err := workflow.ExecuteActivity(forTheirs(ctx, in), in.Activity, in.Asked).Get(ctx, &answer)
 	return answer, err
 }

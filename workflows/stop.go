@@ -47,7 +47,7 @@ func (r *releaseRun) stopPrevious(ctx workflow.Context, region *release.RegionSt
 	}
 	region.Stopped = true // before it is tried: the way back has to undo it
 	s := r.state.Request.Spec
-	within := *s.Traffic.Drain + s.Decommission.Quiet + proof
+	within := max(*s.Traffic.Drain, region.Sticky) + s.Decommission.Quiet + proof
 	in := activities.RetireInput{Place: r.place(region.Name), Fleet: region.Previous, Drain: *s.Traffic.Drain, Quiet: s.Decommission.Quiet, Within: within}
 	summary := fmt.Sprintf("%s: drain %s and take it out of the route", region.Name, region.Previous)
 	err := workflow.ExecuteActivity(forWaiting(ctx, summary, within.Std()), activities.Detach, in).Get(ctx, nil)

@@ -160,7 +160,8 @@ func (r *releaseRun) shiftTo(ctx workflow.Context, region *release.RegionState, 
 		return err
 	}
 	region.Moving = false
-	region.Weights, region.Instances, region.SwitchedAt, region.SlowStart = shift.Weights, nil, shift.At, shift.SlowStart
+	region.Weights, region.Instances, region.SwitchedAt = shift.Weights, nil, shift.At
+	region.SlowStart, region.Sticky = shift.SlowStart, shift.Sticky
 	region.Baseline = countersOf(shift.Requests, region.Candidate)
 	return nil
 }

@@ -135,6 +135,7 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 	if len(s.Soak.Checks) > 0 {
 		in.Checks = s.Soak.Checks
 	}
+	in.TestListener = r.testListener(region.Name)
 	if r.shrinks() {
 		in.Keep = r.keeps(region)
 	}
@@ -156,6 +157,16 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 		in.Soak.Interval = closer(in.Soak.Interval, *s.Traffic.Watch)
 	}
 	return in
+}
+
+// testListener is where checks reach the candidate of a region beside the route.
+func (r *releaseRun) testListener(region string) string {
+	for _, x := range r.state.Request.Spec.Regions {
+		if x.Name == region {
+			return x.TestListener
+		}
+	}
+	return ""
 }
 
 // closer is the interval, or a shorter one that lets a short watch take several looks.
@@ -186,7 +197,7 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 		}
 		var seen activities.Watch
 		summary := fmt.Sprintf("%s: %s, looking every %s", region.Name, why, in.Soak.Interval)
-		look := activities.LongestLook(in.Checks, in.Least)
+		look := activities.LongestLook(in.Checks, in.Least) + activities.LongestAnalysis(in.Analysis)
 		if err := workflow.ExecuteActivity(forWatch(ctx, summary, lasts, look), activities.WatchFleet, in).Get(ctx, &seen); err != nil {
 			return err
 		}

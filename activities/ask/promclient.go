@@ -2,24 +2,23 @@ package ask
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
 	"github.com/switchyard/switchyard/platform/secretref"
 )
 
-// prometheus is a Prometheus that is asked over its HTTP API, every query within the timeout.
+// prometheus is a Prometheus that is asked, every query within the timeout.
 type prometheus struct {
-	client  *http.Client
-	base    string
+	api     promv1.API
 	token   string
 	timeout time.Duration
 }
@@ -36,67 +35,41 @@ func (q *questions) prometheus(base, tokenRef string, timeout time.Duration) (*p
 		next = http.DefaultTransport
 	}
 	c.Transport = &bounded{token: token, next: next}
-	return &prometheus{client: &c, base: strings.TrimRight(q.fillURL(base), "/"), token: token, timeout: timeout}, nil
+	made, err := api.NewClient(api.Config{Address: q.fillURL(base), Client: &c})
+	if err != nil {
+		return nil, errors.New("the URL of Prometheus is none")
+	}
+	return &prometheus{api: promv1.NewAPI(made), token: token, timeout: timeout}, nil
 }
 
 // now is the value of a query at Prometheus' own time.
 func (p *prometheus) now(ctx context.Context, query string) (model.Value, []string, error) {
-	return p.ask(ctx, "query", url.Values{"query": {query}})
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	value, warnings, err := p.api.Query(ctx, query, time.Time{}, promv1.WithTimeout(p.timeout))
+	return value, warnings, p.trouble(err)
 }
 
 // over is the values of a query from start to end, both included.
 func (p *prometheus) over(ctx context.Context, query string, start, end time.Time, step time.Duration) (model.Value, []string, error) {
-	at := func(t time.Time) string { return fmt.Sprintf("%.3f", float64(t.UnixMilli())/1000) }
-	return p.ask(ctx, "query_range", url.Values{
-		"query": {query}, "start": {at(start)}, "end": {at(end)}, "step": {fmt.Sprintf("%.3f", step.Seconds())},
-	})
-}
-
-func (p *prometheus) ask(ctx context.Context, endpoint string, args url.Values) (model.Value, []string, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+"/api/v1/"+endpoint, strings.NewReader(args.Encode()))
-	if err != nil {
-		return nil, nil, errors.New("the URL of Prometheus is none")
+	span := promv1.Range{Start: start, End: end, Step: step}
+	value, warnings, err := p.api.QueryRange(ctx, query, span, promv1.WithTimeout(p.timeout))
+	return value, warnings, p.trouble(err)
+}
+
+// trouble says why there is no value, without the URL and the token.
+func (p *prometheus) trouble(err error) error {
+	if err == nil {
+		return nil
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := p.client.Do(request)
-	if err != nil {
-		return nil, nil, errors.New(hide(unanswered(err, p.timeout), p.token))
+	text := unanswered(err, p.timeout)
+	var told *promv1.Error
+	if errors.As(err, &told) {
+		text = fmt.Sprintf("Prometheus refuses (%s): %s", told.Type, strings.TrimSpace(told.Msg+" "+told.Detail))
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return nil, nil, errors.New(hide(unanswered(err, p.timeout), p.token))
-	}
-	var told struct {
-		Status, ErrorType, Error string
-		Warnings                 []string
-		Data                     struct {
-			ResultType model.ValueType
-			Result     json.RawMessage
-		}
-	}
-	if err := json.Unmarshal(body, &told); err != nil || answer.StatusCode/100 != 2 || told.Status != "success" {
-		return nil, nil, fmt.Errorf("Prometheus refuses (%d): %s %s", answer.StatusCode, told.ErrorType, hide(told.Error, p.token)) //nolint:staticcheck // a name
-	}
-	var value model.Value
-	switch told.Data.ResultType {
-	case model.ValScalar:
-		value = &model.Scalar{}
-		err = json.Unmarshal(told.Data.Result, value)
-	case model.ValVector:
-		var v model.Vector
-		err = json.Unmarshal(told.Data.Result, &v)
-		value = v
-	case model.ValMatrix:
-		var m model.Matrix
-		err = json.Unmarshal(told.Data.Result, &m)
-		value = m
-	default:
-		err = fmt.Errorf("the query gives a %s", told.Data.ResultType)
-	}
-	return value, told.Warnings, err
+	return errors.New(hide(text, p.token))
 }
 
 // optional resolves a reference that need not be given.
