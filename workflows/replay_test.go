@@ -26,8 +26,8 @@ import (
 // its code. One that is listed and missing fails, and so does one that is not listed.
 var recorded = map[string][]string{
 	"v1": {
-		"aborted-in-bake", "cancelled-in-soak", "completed", "environment", "finished-early", "first",
-		"queued", "rejected", "rolled-back-by-breach", "rolled-back-by-order",
+		"aborted-in-bake", "canary", "cancelled-in-soak", "completed", "environment", "finished-early", "first", "migrated",
+		"queued", "rejected", "rolled-back-by-breach", "rolled-back-by-order", "rolled-back-from-stop", "rolling",
 	},
 }
 

@@ -65,7 +65,7 @@ verification:
 traffic: {drain: 1s, watch: 500ms}
 gates: {{.Gate}}
 soak: {duration: {{.Soak}}, interval: {{.Interval}}, breach: 500ms, minRequests: 0}
-decommission: {adopted: remove}
+decommission: {adopted: remove, quiet: 2s}
 retention: {images: 1}
 deadline: 1h
 `

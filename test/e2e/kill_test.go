@@ -22,8 +22,10 @@ import (
 // notInAGoodRelease are the registered activities that a good release has no use
 // for, and why. Everything else that is registered gets killed.
 var notInAGoodRelease = map[string]string{
-	activities.HolderRuns: "the environment asks it when two releases want one target",
-	activities.SweepBake:  "clean-up after a bake that did not end well",
+	activities.HolderRuns:  "the environment asks it when two releases want one target",
+	activities.SweepBake:   "clean-up after a bake that did not end well",
+	activities.Attach:      "the way back from a previous fleet that is stopped already",
+	activities.MeasureLoad: "a reading that only a measured window asks for",
 }
 
 // TestKill releases v2 over v1 once for every activity and moment, its worker
@@ -76,7 +78,7 @@ func killable(t *testing.T, s *stack, hook string) []string {
 }
 
 func second(version string) chapter {
-	return chapter{ID: "v2", Version: version, Rebake: true, Prove: true, Notify: "env:" + envHook, Gate: "[{before: switch}]"}
+	return chapter{ID: "v2", Version: version, Rebake: true, Prove: true, Migrate: true, Notify: "env:" + envHook, Gate: "[{before: switch}]"}
 }
 
 func killOnce(t *testing.T, s *stack, hook, name, when string) {

@@ -66,6 +66,16 @@ func TestRecord(t *testing.T) {
 			require.Eventually(s.t, func() bool { return s.attempt(h, activities.WatchFleet) > 3 }, 5*time.Minute, time.Second, "no looks")
 			s.order(h, release.Order{Kind: release.OrderFinishSoak, By: "grace"})
 		})
+		r.tell(t, "canary", chapter{Traffic: ", strategy: canary, canary: {steps: [{weight: 10, hold: 2s}, {weight: 50, hold: 2s}]}"}, nil)
+		r.tell(t, "rolling", chapter{Traffic: ", strategy: rolling, rolling: {batch: 50%, warmUp: 1s}"}, nil)
+		r.tell(t, "migrated", chapter{Migrate: true}, nil)
+		r.tell(t, "rolled-back-from-stop", chapter{Stopped: "1h"}, func(s *story, h starter.Handle) {
+			require.Eventually(s.t, func() bool {
+				st, err := starter.QueryState(s.t.Context(), s.client, h.WorkflowID)
+				return err == nil && !st.StoppedAt.IsZero()
+			}, time.Minute, 100*time.Millisecond, "the previous fleet is not stopped")
+			s.order(h, release.Order{Kind: release.OrderRollback, By: "grace", Comment: "the report was wrong"})
+		})
 		r.queued(t)
 	})
 }

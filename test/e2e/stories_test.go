@@ -105,7 +105,7 @@ func TestNoWorkerForAWhileInTheSoak(t *testing.T) {
 	w := st.startWorker(t, "absent")
 	s := st.tell(t, "absent", "absent")
 	l := s.load(s.live())
-	h := s.start(chapter{ID: "v2", Version: "2.0.0", Soak: "3s"})
+	h := s.start(chapter{ID: "v2", Version: "2.0.0", Soak: "10s"})
 	soak := s.await(h, release.PhaseSoak).Soak
 	w.away(func() {
 		require.Eventually(t, func() bool { return time.Now().After(soak.End.Add(time.Second)) }, time.Minute, 50*time.Millisecond)

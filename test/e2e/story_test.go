@@ -39,8 +39,9 @@ func (s *stack) tell(t *testing.T, name, queue string) *story {
 // chapter is one release; what is left out is short and good.
 type chapter struct {
 	ID, Version, Soak, Interval, Gate, Faults, Notify, Admission, Total string
-	Rebake, Prove                                                       bool
+	Rebake, Prove, Migrate                                              bool
 	Template                                                            string // folder; empty: the example's own
+	Traffic, Stopped                                                    string
 	Environment                                                         string
 }
 
@@ -66,9 +67,13 @@ verification:
       http: {path: /healthz}
     - name: total
       http: {path: "/checkout?item=tea:2", via: router, json: {totalCents: "{{.Total}}"}}
-traffic: {drain: 2s, watch: 0s}
+traffic: {drain: 2s, watch: 0s{{.Traffic}}}
 gates: {{.Gate}}
 soak: {duration: {{.Soak}}, interval: {{.Interval}}, breach: 1s, maxErrorRate: 2%}
+decommission: {quiet: 2s{{if .Stopped}}, stopped: {{.Stopped}}{{end}}}
+{{- if .Migrate}}
+migrations: {schema: 2, floor: 2, expand: {command: {run: ["true"]}}, contract: {command: {run: ["true"]}}}
+{{- end}}
 {{- if .Admission}}
 admission: {policy: {{.Admission}}}
 {{- end}}
