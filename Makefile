@@ -46,7 +46,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	@mkdir -p examples/checkout/packer/aws/bin && cp examples/checkout/packer/app/bin/checkout examples/checkout/packer/aws/bin/
 
 .PHONY: test
-test: run-tools aws-tools moto build browser prometheus postgresql ## all tests with the race detector, except test-kill and test-faults
+test: run-tools aws-tools moto build browser prometheus postgresql ## all tests with the race detector, except test-kill, test-faults and test-judging
 	go test -race -timeout 20m ./...
 
 # go test prints its own verdict after the last test's output; the count is told once
@@ -70,11 +70,21 @@ test-faults: run-tools aws-tools moto build ## a release on AWS per changing cal
 	echo "$$faults" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' && grep -q '^ok ' $$log || { echo "test-faults: not every fault was survived: $$faults" >&2; exit 1; }; \
 	echo "$$faults"
 
+# Without the race detector: the releases run in processes of their own.
+.PHONY: test-judging
+test-judging: run-tools moto build prometheus postgresql ## stories of releases that are judged, under load: strategies, bad versions, rollback, migrations, freezes
+	@log=bin/.test-judging.log; \
+	go test -tags judging -count 1 -timeout 20m -v ./test/judging/... 2>&1 | tee $$log || true; \
+	stories=$$(grep -oE 'judging: [0-9]+ stories, [0-9]+ passed' $$log | tail -n 1 || true); \
+	[ -n "$$stories" ] || { echo "test-judging: no line 'judging: N stories, N passed' in the output: nothing was told" >&2; exit 1; }; \
+	echo "$$stories" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' && grep -q '^ok ' $$log || { echo "test-judging: not every story passed: $$stories" >&2; exit 1; }; \
+	echo "$$stories"
+
 .PHONY: lint
 lint: dev-tools ## golangci-lint, vet, workflowcheck, generated files and go.mod up to date
 	golangci-lint run ./...
 	go vet ./...
-	go vet -tags kill,record,faults ./test/...
+	go vet -tags kill,record,faults,judging ./test/...
 	workflowcheck ./workflows/...
 	tools/check-generated
 	go mod tidy -diff

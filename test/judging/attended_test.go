@@ -16,6 +16,7 @@ import (
 
 // A release that waits for a person, and for whom nobody comes, ends as its spec says.
 func TestADeadMansReleaseEnds(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name, differs string
 		when          func(release.State) bool // somebody pauses it and goes home
@@ -56,6 +57,7 @@ func TestADeadMansReleaseEnds(t *testing.T) {
 
 // A freeze holds the switch and the decommission; who overrides it says why.
 func TestAFreezeHolds(t *testing.T) {
+	t.Parallel()
 	tell(t, spec.PlatformLocal, "frozen", func(s *story) {
 		l := s.load(s.live(""), 20)
 		h := s.start("v2", "2.0.0", "gates: [{before: switch}]\nsoak: {duration: 1h}")

@@ -42,11 +42,11 @@ soak: {checks: [{name: fast, failures: 1, http: {path: "/checkout?item=tea:2", l
 fleet: {environment: {CHECKOUT_CRASH_AFTER: 2s}, readyWithin: 20s}
 verification: {consecutive: 20, within: 10s}`,
 	}
-	// Half a MiB a request: it takes many seconds until the soak's bound is passed.
+	// A quarter of a MiB a request: it takes many seconds until the soak's bound is passed.
 	leak = illness{
 		name: "leak", caught: []release.Phase{release.PhaseSoak}, outcome: "rolled-back",
 		differs: `
-fleet: {environment: {CHECKOUT_LEAK_KIB: "512"}}
+fleet: {environment: {CHECKOUT_LEAK_KIB: "256"}}
 soak:
   duration: 1h
   checks: [{name: memory, prometheus: {url: PROMETHEUS, query: 'max(process_resident_memory_bytes{fleet="$fleet"})', max: 100000000}}]`,
@@ -56,6 +56,7 @@ soak:
 // A bad version is caught where its spec implies, by every strategy. Users meet it at
 // most as often as the share allows, and the live fleet is what it was.
 func TestBadReleases(t *testing.T) {
+	t.Parallel()
 	for _, way := range ways {
 		for _, ill := range []illness{errorsOfUsers, slowness, crashLoop, leak} {
 			tell(t, spec.PlatformLocal, "bad-"+way.name+"-"+ill.name, func(s *story) { s.bad(way.traffic, way.name, way.first, ill) })

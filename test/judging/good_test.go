@@ -43,6 +43,7 @@ var ways = []struct {
 
 // A good version is released by every strategy on both platforms, and nobody notices.
 func TestGoodReleases(t *testing.T) {
+	t.Parallel()
 	for _, platform := range []string{spec.PlatformLocal, spec.PlatformAWS} {
 		for _, way := range ways {
 			tell(t, platform, "good-"+platform+"-"+way.name, func(s *story) {

@@ -16,6 +16,7 @@ import (
 // for 40 requests a second, so the previous fleet could not take 90 of them back as it
 // is: the rollback has to grow it first.
 func TestARollbackMeetsTodaysLoad(t *testing.T) {
+	t.Parallel()
 	const sized = `fleet: {instances: 2, environment: {CHECKOUT_CAPACITY: "40"}}`
 	tell(t, spec.PlatformLocal, "grown", func(s *story) {
 		entry := s.live(sized + "\nsoak: {duration: 0s}\ntraffic: {watch: 0s}")

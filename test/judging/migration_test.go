@@ -18,6 +18,7 @@ import (
 // again, contract. Nobody notices, no order is lost, and afterwards the version that
 // needs the old shape is refused.
 func TestADatabaseIsMigratedUnderItsUsers(t *testing.T) {
+	t.Parallel()
 	tell(t, spec.PlatformLocal, "migrated", func(s *story) {
 		db := pgtest.Start(s.t)
 		database := s.secret(s.t, "migrated-database", db.URL("postgres"))

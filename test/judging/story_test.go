@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds every wait for something that has to come.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // story is a target of its own with what a test does to it.
 type story struct {
@@ -142,13 +142,18 @@ func (s *story) state(h starter.Handle) release.State {
 // release ends the wait, too.
 func (s *story) until(h starter.Handle, what string, is func(release.State) bool) release.State {
 	s.t.Helper()
+	return s.within(patience, h, what, is)
+}
+
+func (s *story) within(limit time.Duration, h starter.Handle, what string, is func(release.State) bool) release.State {
+	s.t.Helper()
 	var st release.State
 	ok := func() bool {
 		st = s.state(h)
 		return is(st) || st.Phase.Ended()
 	}
 	for begin := time.Now(); !ok(); time.Sleep(50 * time.Millisecond) {
-		if time.Since(begin) > patience {
+		if time.Since(begin) > limit {
 			require.FailNow(s.t, "not in time: "+what, "%s", s.excerpt(st))
 		}
 	}
