@@ -33,8 +33,8 @@ variable "greeting" {
 
 variable "schema" {
   type        = number
-  description = "Version of the database's schema that this build needs."
-  default     = 1
+  description = "Version of the database's schema that this build needs. 0: the first one."
+  default     = 0
 }
 
 variable "faults" {
@@ -56,6 +56,7 @@ variable "switchyard_receipt" { default = "" }
 locals {
   version = var.version != "" ? var.version : var.switchyard_version
   commit  = var.commit != "" ? var.commit : var.switchyard_commit
+  schema  = var.schema == 0 ? {} : { schema = var.schema }
 }
 
 source "switchyard-oci" "app" {
@@ -78,7 +79,7 @@ build {
   }
 
   provisioner "file" {
-    content     = jsonencode({ version = local.version, commit = local.commit, greeting = var.greeting, schema = var.schema })
+    content     = jsonencode(merge({ version = local.version, commit = local.commit, greeting = var.greeting }, local.schema))
     destination = "/etc/checkout/build.json"
   }
 

@@ -56,8 +56,8 @@ variable "greeting" {
 
 variable "schema" {
   type        = number
-  description = "Version of the database's schema that this build needs."
-  default     = 1
+  description = "Version of the database's schema that this build needs. 0: the first one."
+  default     = 0
 }
 
 variable "faults" {
@@ -94,7 +94,8 @@ variable "switchyard_tags" {
 
 locals {
   source = var.switchyard_parent != "" ? var.switchyard_parent : var.source_ami
-  build  = jsonencode({ version = var.switchyard_version, commit = var.switchyard_commit, greeting = var.greeting, schema = var.schema })
+  schema = var.schema == 0 ? {} : { schema = var.schema }
+  build  = jsonencode(merge({ version = var.switchyard_version, commit = var.switchyard_commit, greeting = var.greeting }, local.schema))
 
   # With communicator "none" nothing can be installed. The AWS lab then takes the files
   # of the image from its tags.
