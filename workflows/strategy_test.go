@@ -129,6 +129,7 @@ func TestPausedBetweenTwoStepsTheShareStays(t *testing.T) {
 	require.Equal(t, "completed", s.Outcome(), "%+v", s.WayOut)
 	require.Equal(t, []int{10, 100}, seen.weights)
 	require.GreaterOrEqual(t, seen.at[1].Sub(seen.at[0]), 7*time.Hour)
+	require.InDelta(t, 550, w.count(activities.WatchFleet), 20, "held or not, one look a minute")
 }
 
 func TestRollingReplacesBatchByBatch(t *testing.T) {

@@ -132,9 +132,6 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline, Since: region.SwitchedAt,
 		Version: s.Version, Stage: release.StageSoak, Renew: s.Soak.Readiness, Schema: r.state.Schema, From: r.state.From(region.Name),
 	}
-	if len(s.Soak.Checks) > 0 {
-		in.Checks = s.Soak.Checks
-	}
 	in.TestListener = r.testListener(region.Name)
 	if r.shrinks() {
 		in.Keep = r.keeps(region)
@@ -142,18 +139,22 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 	if region.Stopped { // the way back starts it again: there is nothing to count
 		in.Previous = ""
 	}
-	steps := r.steps(region)
-	switch {
-	case region.Share < 100 && region.Step < len(steps):
-		in.Stage, in.Least, in.Need = release.StageAnalysis, steps[region.Step].Capacity, region.Need
+	if region.Share < 100 && len(region.Steps) > 0 {
+		step := r.steps(region)[len(region.Steps)-1] // the one whose share the candidate has
+		in.Stage, in.Least, in.Need = release.StageAnalysis, step.Capacity, region.Need
 		if a := s.Traffic.Analysis; a != nil {
 			in.Analysis, in.Soak.Interval = a, a.Interval
 			if len(a.Checks) > 0 {
 				in.Checks = a.Checks
 			}
 		}
-		in.Soak.Interval = closer(in.Soak.Interval, spec.Duration(steps[region.Step].Hold))
-	case r.state.Phase == release.PhaseWatch:
+		in.Soak.Interval = closer(in.Soak.Interval, spec.Duration(step.Hold))
+		return in
+	}
+	if len(s.Soak.Checks) > 0 {
+		in.Checks = s.Soak.Checks
+	}
+	if r.state.Phase == release.PhaseWatch {
 		in.Soak.Interval = closer(in.Soak.Interval, *s.Traffic.Watch)
 	}
 	return in
@@ -171,6 +172,9 @@ func (r *releaseRun) testListener(region string) string {
 
 // closer is the interval, or a shorter one that lets a short watch take several looks.
 func closer(interval, lasts spec.Duration) spec.Duration {
+	if lasts <= 0 {
+		return interval
+	}
 	return min(interval, max(lasts/closeLooks, spec.Duration(100*time.Millisecond)))
 }
 

@@ -141,7 +141,7 @@ type Soak struct {
 	Duration *Duration `json:"duration,omitempty" yaml:"duration,omitempty" default:"24h" min:"0s" max:"30d"`
 	// Time between two looks at the candidate.
 	Interval Duration `json:"interval,omitzero" yaml:"interval,omitempty" default:"1m" min:"100ms" max:"1h"`
-	// Checks asked during the soak; names are unique. Absent: those of verification.
+	// Checks asked from the switch on, in the watch after it and in the soak; names are unique. Absent: those of verification.
 	Checks []Check `json:"checks,omitempty" yaml:"checks,omitempty" max:"64"`
 	// Time between two full proofs that a rollback would work: image, launch template, quota, route and schema. The
 	// previous fleet's instances are counted in every look.
