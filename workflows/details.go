@@ -2,6 +2,8 @@ package workflows
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,12 +155,22 @@ func counts(r release.RegionState) string {
 	return fmt.Sprintf("%d, previous %d", r.Counts.Candidate, r.Counts.Previous)
 }
 
-// traffic is the shares as last read; before the switch those the plan was made for.
+// traffic is the shares as last read; before the switch those the plan was made for. The
+// region's own fleets are named by what they are: their names are long, and stand beside it.
 func traffic(r release.RegionState) string {
 	if len(r.Weights) == 0 && r.Previous != "" {
-		return r.Previous + " 100 % (when planned)"
+		return "previous 100 % (when planned)"
 	}
-	return r.Weights.String()
+	shares := slices.Clone(r.Weights)
+	for i, w := range shares {
+		switch w.Fleet {
+		case r.Candidate:
+			shares[i].Fleet = "candidate"
+		case r.Previous:
+			shares[i].Fleet = "previous"
+		}
+	}
+	return shares.String()
 }
 
 func readinessWord(r release.RegionState) string {
@@ -211,7 +223,7 @@ func writePhases(b *page, s *release.State) {
 		if !e.End.IsZero() {
 			took = e.End.Sub(e.Start).Round(time.Millisecond).String()
 		}
-		b.printf("| %s | %s | %s | %s | %s |\n", e.Phase, stamp(e.Start), took, cell(e.Outcome), cell(strings.Join(e.Evidence, "; ")))
+		b.printf("| %s | %s | %s | %s | %s |\n", e.Phase, stamp(e.Start), took, cell(e.Outcome), cell(shortDigests(strings.Join(e.Evidence, "; "))))
 	}
 	b.WriteString("\n")
 	for _, r := range s.Regions {
@@ -273,6 +285,11 @@ func environmentDetails(e *release.Environment) string {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+// digests are whole digests, of which a table has room for the beginning only.
+var digests = regexp.MustCompile(`(sha256:[0-9a-f]{16})[0-9a-f]{48}`)
+
+func shortDigests(text string) string { return digests.ReplaceAllString(text, "$1…") }
 
 // cell keeps text from breaking out of a table row or a list.
 func cell(text string) string {

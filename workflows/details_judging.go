@@ -10,29 +10,49 @@ import (
 // writeSteps shows the steps of a switch that has more than one.
 func writeSteps(b *page, s *release.State) {
 	shown := false
-	for _, r := range s.Regions {
+	for i := range s.Regions {
+		r := &s.Regions[i]
 		steps := release.Steps(s.Request.Spec.Traffic, r.Capacity, r.Previous == "")
 		if len(steps) < 2 {
 			continue
 		}
 		if !shown {
-			b.WriteString("### Steps\n\n| region | traffic | instances | held at the least | moved | judged |\n|---|---|---|---|---|---|\n")
+			b.WriteString("### Steps\n\n| region | traffic | candidate | live after it | held at the least | moved | judged |\n|---|---|---|---|---|---|---|\n")
 			shown = true
 		}
-		for i, step := range steps {
-			moved, judged := "", ""
-			if i < len(r.Steps) {
-				if !r.Steps[i].Shifted.IsZero() {
-					moved = stamp(r.Steps[i].Shifted)
-				}
-				judged = r.Steps[i].Verdict
+		for n, step := range steps {
+			moved, held := "", ""
+			if n < len(r.Steps) && !r.Steps[n].Shifted.IsZero() {
+				moved = stamp(r.Steps[n].Shifted)
 			}
-			b.printf("| %s | %d %% | %d | %s | %s | %s |\n", r.Name, step.Weight, step.Capacity, step.Hold.Round(time.Second), moved, judged)
+			if step.Hold > 0 {
+				held = step.Hold.Round(time.Second).String()
+			}
+			b.printf("| %s | %d %% | %d | %d | %s | %s | %s |\n", r.Name, step.Weight, step.Capacity, step.Live, held, moved, judged(s, r, n))
 		}
 	}
-	if shown {
-		b.WriteString("\n")
+	if !shown {
+		return
 	}
+	b.WriteString("\n")
+	if s.Phase == release.PhaseSwitch {
+		b.WriteString("What the last look saw stands under *Pending Activities*, with the activity that watches.\n\n")
+	}
+}
+
+// judged is what became of a region's step, in a word or two.
+func judged(s *release.State, r *release.RegionState, n int) string {
+	switch {
+	case n >= len(r.Steps) || r.Steps[n].Shifted.IsZero():
+		return ""
+	case !r.Steps[n].Done.IsZero():
+		return r.Steps[n].Verdict
+	case s.WayOut != nil:
+		return "not passed"
+	case r.Doubt != "":
+		return "in doubt"
+	}
+	return "under way"
 }
 
 // back is where the way back of a region is, in words.

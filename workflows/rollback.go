@@ -62,8 +62,12 @@ func (r *releaseRun) rollBackRegion(ctx workflow.Context, region *release.Region
 		if err == nil {
 			return nil
 		}
+		cutOff := region.Moving
 		if takeShares(region, err) && try < lastTry {
-			continue // somebody moved traffic between our two fleets; go back from there
+			if !cutOff { // somebody moved traffic between our two fleets; go back from there
+				r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The rollback goes on from there", region.Name, region.Weights))
+			}
+			continue
 		}
 		region.Back = release.Back{Stage: release.BackWaiting, Tries: try, Next: workflow.Now(ctx).Add(pause), Why: explain(err)}
 		if try == 1 || try == lastTry {

@@ -47,8 +47,14 @@ func (r *releaseRun) switchRegion(ctx workflow.Context, region *release.RegionSt
 		if len(region.Steps) <= region.Step {
 			region.Steps = append(region.Steps, release.StepState{Weight: steps[region.Step].Weight})
 		}
+		planned := region.Capacity
 		if err := r.takeStep(ctx, region, steps, letGo); err != nil || r.state.Leaving() {
 			return err
+		}
+		if region.Capacity > planned { // more load than the steps were made for
+			steps = r.steps(region)
+			region.Steps[region.Step].Weight = steps[region.Step].Weight
+			continue
 		}
 		region.Steps[region.Step].Done = workflow.Now(ctx)
 		region.Step++
@@ -62,11 +68,15 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 	n := region.Step
 	step := steps[n]
 	made, live := steps[0].Capacity, region.Capacity
-	if n > 0 {
+	switch {
+	case n > 0:
 		made, live = steps[n-1].Capacity, steps[n-1].Live
+	case region.Need > 0: // measured for other steps, and grown by them
+		made = 0
 	}
 	if region.Steps[n].Shifted.IsZero() && step.Weight > 0 { // a step without a share only makes room
-		if err := r.ensureCapacity(ctx, region, step, made); err != nil {
+		planned := region.Capacity
+		if err := r.ensureCapacity(ctx, region, step, made); err != nil || region.Capacity > planned {
 			return err
 		}
 		if err := r.shiftTo(ctx, region, step.Weight); err != nil {
@@ -97,7 +107,8 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 
 // ensureCapacity proves that the candidate can take the step's share of today's load,
 // and grows it where it can't. Once the live fleet is smaller than the load needs, it
-// is no measure of the load: what the steps were made for is.
+// is no measure of the load: what the steps were made for is. Before that they are made
+// anew for a load that has grown since the plan; no share moves in a step that was.
 func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.RegionState, step release.Step, made int) error {
 	s := r.state.Request.Spec
 	for _, fleet := range []string{region.Candidate, region.Previous} {
@@ -111,6 +122,8 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 	}
 	if region.Step > 0 && r.shrinks() {
 		in.Carrying, in.Share = "", 0
+	} else { // somebody may have made the live fleet smaller since
+		in.Least = max(in.Least, release.ShareNeed(region.Need, step.Weight))
 	}
 	var parity release.Parity
 	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
@@ -119,6 +132,9 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 	}
 	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, s.Fleet.ReadyWithin.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
 		return err
+	}
+	if r.shrinks() && region.Step == 0 {
+		region.Capacity = max(region.Capacity, parity.Load)
 	}
 	region.Need = max(region.Need, region.Capacity, parity.Load)
 	region.Counts.Candidate, region.Counts.At = parity.InService, workflow.Now(ctx)

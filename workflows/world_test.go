@@ -34,6 +34,8 @@ type world struct {
 	holds    map[string]bool
 	detached map[string]bool // fleets outside of the route
 	curve    []release.Load
+	load     int // instances that the load needs, as it is measured; 0: as many as are asked for
+	measured []activities.CapacityInput
 	reports  []activities.ReportInput
 	wrong    []string // what an activity was asked that it never should be
 	looks    int
@@ -147,12 +149,13 @@ func (w *world) registerFleets(reg func(string, any)) {
 	})
 	reg(activities.Capacity, func(_ context.Context, in activities.CapacityInput) (release.Parity, error) {
 		w.mu.Lock()
+		w.measured = append(w.measured, in)
 		w.holds[in.Place.Region+"/"+in.Fleet] = true
 		if in.Carrying != "" {
 			w.holds[in.Place.Region+"/"+in.Carrying] = true
 		}
 		w.mu.Unlock()
-		return release.Parity{Fleet: in.Fleet, Need: in.Least, InService: in.Least}, w.enter(activities.Capacity, in.Place.Region+" "+in.Fleet)
+		return release.Parity{Fleet: in.Fleet, Need: in.Least, InService: in.Least, Load: w.load}, w.enter(activities.Capacity, in.Place.Region+" "+in.Fleet)
 	})
 	reg(activities.ShiftTraffic, func(_ context.Context, in activities.ShiftInput) (activities.Shift, error) {
 		if err := w.enter(activities.ShiftTraffic, in.Place.Region); err != nil {

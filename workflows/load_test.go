@@ -1,0 +1,63 @@
+package workflows_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/switchyard/switchyard/activities"
+	"github.com/switchyard/switchyard/release"
+)
+
+// Between the plan and the switch there may be a day of waiting for approval. A rolling
+// release that shrank the live fleet by the plan would leave half of the load without instances.
+func TestRollingMakesItsStepsForTheLoadAtTheSwitch(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	w.load = 9 // the plan was made for 4
+	s := w.run(rolling, soakOf(time.Hour))
+	require.Equal(t, "completed", s.Outcome(), "%+v", s.WayOut)
+	require.Equal(t, 9, s.Regions[0].Capacity)
+	want := release.Steps(s.Request.Spec.Traffic, 9, false)
+	require.Len(t, s.Regions[0].Steps, len(want))
+	live := 9
+	for i, step := range want {
+		require.Equal(t, step.Weight, s.Regions[0].Steps[i].Weight)
+		if step.Live < live {
+			require.Contains(t, w.calls, fmt.Sprintf("%s local-a old %d", activities.Shrink, step.Live))
+			live = step.Live
+		}
+	}
+	require.Zero(t, w.measured[1].Made, "what the candidate was grown to for the other steps is nobody's change")
+	require.Empty(t, s.Warnings)
+}
+
+// A live fleet that somebody makes smaller in the middle of a canary is no measure of the
+// load any more: what was measured before still counts.
+func TestCanaryRemembersTheLoadThatItHasMeasured(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	w.load = 20 // the plan was made for 10
+	w.after[activities.ShiftTraffic] = func() { w.load = 1 }
+	s := w.run(canary(5, 50), soakOf(time.Hour))
+	require.Equal(t, "completed", s.Outcome(), "%+v", s.WayOut)
+	require.Equal(t, 10, w.measured[1].Least)
+	require.Equal(t, 20, w.measured[2].Least)
+}
+
+// Shares that somebody moves between the two fleets just when the release goes back, and
+// that no watch has seen, are told of.
+func TestRollbackTellsOfSharesThatSomebodyElseMoved(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	w.at(release.PhaseSoak, 2*time.Hour+30*time.Second, func() {
+		w.mu.Lock()
+		w.weights["local-a"] = release.Weights{{Fleet: "old", Percent: 30}, {Fleet: candidate, Percent: 70}}
+		w.mu.Unlock()
+		w.by(release.OrderRollback)()
+	})
+	s := w.run()
+	require.Equal(t, "rolled-back", s.Outcome())
+	require.Equal(t, 100, w.weights["local-a"].Of("old"))
+	require.Len(t, s.Warnings, 1)
+	require.Contains(t, s.Warnings[0], "changed by somebody else: old 30 %, "+candidate+" 70 %")
+}
