@@ -21,7 +21,7 @@ type action struct {
 func actions(s release.State) []action {
 	var out []action
 	id := s.Request.ID
-	if s.Paused != nil && !s.Phase.Ended() {
+	if s.Paused != nil && (s.Phase.Live() && !s.Leaving() || s.Phase == release.PhaseRollback) {
 		out = append(out, action{Who: "anyone", Why: "paused by " + s.Paused.By, Command: "switchyard resume " + id})
 	}
 	if !s.Phase.Live() || s.Leaving() {
