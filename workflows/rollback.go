@@ -62,10 +62,10 @@ func (r *releaseRun) rollBackRegion(ctx workflow.Context, region *release.Region
 		if err == nil {
 			return nil
 		}
-		cutOff := region.Moving
+		before := region.Weights
 		if takeShares(region, err) && try < lastTry {
-			if !cutOff { // somebody moved traffic between our two fleets; go back from there
-				r.callForHelp(ctx, fmt.Sprintf("%s: the shares were changed by somebody else: %s. The rollback goes on from there", region.Name, region.Weights))
+			if !region.Weights.Equal(before) { // somebody moved traffic between our two fleets
+				r.state.Evidence(fmt.Sprintf("%s: somebody else changed the shares to %s; the way back goes on from there", region.Name, region.Weights))
 			}
 			continue
 		}

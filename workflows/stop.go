@@ -34,7 +34,7 @@ func (r *releaseRun) stop(ctx workflow.Context) (release.Phase, error) {
 		if err := r.awaitThaw(ctx); err != nil {
 			return err
 		}
-		return r.awaitResume(ctx)
+		return r.awaitLast(ctx)
 	})
 	return release.PhaseDecommission, err
 }
@@ -64,6 +64,19 @@ func (r *releaseRun) stopPrevious(ctx workflow.Context, region *release.RegionSt
 	}
 	region.Left = true
 	r.callForHelp(ctx, fmt.Sprintf("%s: the previous fleet %s stays: %s. Remove it when it has no traffic", region.Name, region.Previous, explain(err)))
+	return nil
+}
+
+// awaitLast waits for a pause to be lifted and for certainty, and is satisfied when both are there.
+func (r *releaseRun) awaitLast(ctx workflow.Context) error {
+	for (r.state.Paused != nil || r.inDoubt()) && !r.state.Leaving() {
+		if err := r.awaitResume(ctx); err != nil {
+			return err
+		}
+		if err := r.awaitCertainty(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -99,7 +100,12 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 			return err
 		}
 	}
-	if step.Live < live {
+	switch {
+	case step.Live >= live:
+	case len(region.Noticed) > 0: // the candidate may be smaller than the step made it
+		r.state.Warn(fmt.Sprintf("%s: %s keeps its instances in step %d, because not all is as the release left it: %s",
+			region.Name, region.Previous, n+1, strings.Join(region.Noticed, "; ")))
+	default:
 		r.shrinkLive(ctx, region, step.Live)
 	}
 	return nil

@@ -190,6 +190,9 @@ func (r *releaseRun) keeps(region *release.RegionState) int {
 // watchRegion keeps one region watched until end, taking in what each watch ends with.
 func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionState, why string, end time.Time) error {
 	in := r.watchInput(region)
+	if region.Doubt != "" { // told by a watch before this one: that it is over is news
+		in.Before.Unknown = workflow.Now(ctx)
+	}
 	for {
 		in.Known, in.Noticed, in.Weights, in.Until = region.Readiness, region.Noticed, region.Weights, end
 		if !region.AsSet() { // under somebody else's shares no end is a good one

@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -44,7 +45,7 @@ func (r *releaseRun) windowOpen(ctx workflow.Context) (bool, error) {
 	if !r.state.TakesAway() {
 		return true, nil
 	}
-	if r.state.OpenGate(release.BeforeDecommission) != nil || r.frozen(ctx) != nil || r.noWayBack() != "" {
+	if r.state.OpenGate(release.BeforeDecommission) != nil || r.frozen(ctx) != nil || r.noWayBack() != "" || r.inDoubt() {
 		return false, nil
 	}
 	begin, known, err := r.decommissionTime(ctx)
@@ -57,7 +58,7 @@ func (r *releaseRun) awaitAll(ctx workflow.Context) error {
 	waits := []func(workflow.Context) error{r.awaitShares}
 	if r.state.TakesAway() {
 		waits = append(waits, func(ctx workflow.Context) error { return r.awaitGates(ctx, release.BeforeDecommission) },
-			r.awaitWindow, r.awaitThaw, r.awaitWayBack)
+			r.awaitWindow, r.awaitThaw, r.awaitWayBack, r.awaitCertainty)
 	}
 	for _, wait := range append(waits, r.awaitResume) {
 		if err := wait(ctx); err != nil || r.state.Leaving() {
@@ -100,6 +101,22 @@ func (r *releaseRun) awaitWayBack(ctx workflow.Context) error {
 		r.waitFor(ctx, "")
 	}()
 	return workflow.Await(ctx, func() bool { return r.noWayBack() == "" || r.state.Leaving() })
+}
+
+// inDoubt says whether it can't be told of any candidate how it does. Nothing is taken away then.
+func (r *releaseRun) inDoubt() bool {
+	return slices.ContainsFunc(r.state.Regions, func(region release.RegionState) bool { return region.Doubt != "" })
+}
+
+// awaitCertainty waits until it can be told of all candidates how they do. People were
+// called when the doubt was told; the deadline and the dead man bound it.
+func (r *releaseRun) awaitCertainty(ctx workflow.Context) error {
+	if !r.inDoubt() {
+		return nil
+	}
+	r.waitFor(ctx, "a look at the candidates that can tell how they do")
+	defer r.waitFor(ctx, "")
+	return workflow.Await(ctx, func() bool { return !r.inDoubt() || r.state.Leaving() })
 }
 
 // awaitWindow waits until the window is open, looking again after each wait: gates
