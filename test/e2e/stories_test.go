@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/switchyard/switchyard/platform"
 	"github.com/switchyard/switchyard/platform/local/cloud"
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 	"github.com/switchyard/switchyard/starter"
 )
 
@@ -255,4 +257,28 @@ func (s *story) nothing() {
 	s.noStaging()
 	_, err = os.Stat(filepath.Join(s.dev.CloudDir, "images"))
 	require.NoError(s.t, err)
+}
+
+// The previous fleet is gone after a completed release; its image is kept, and a release
+// of it goes through every check without a bake.
+func TestBackToAVersionWhoseImageIsKept(t *testing.T) {
+	t.Parallel()
+	s := use(t).tell(t, "back", "")
+	l := s.load(s.live())
+	h := s.start(chapter{ID: "v2", Version: "2.0.0"})
+	second := s.ended(h)
+	require.Equal(t, "completed", second.Outcome())
+	wishes := starter.Wishes{To: "1.0.0", Soak: spec.Duration(time.Second)}
+	r, err := wishes.Request(s.loaded(chapter{ID: "v2", Version: "2.0.0", Migrate: true}), "back", "ada")
+	require.NoError(t, err)
+	h, err = starter.Start(t.Context(), s.client, starter.StartOptions{Request: r, TaskQueue: s.queue})
+	require.NoError(t, err)
+	end := s.ended(h)
+	require.Equal(t, "completed", end.Outcome(), "%+v", end.WayOut)
+	require.Equal(t, release.ImageRetained, end.Plan.Image.Action)
+	require.True(t, end.Regions[0].Verified)
+	require.Contains(t, strings.Join(end.Plan.Steps, "\n"), "shortened from 2s")
+	require.Empty(t, end.Migrations)
+	requireNoneFailed(t, l)
+	s.settled(s.fleet("back"))
 }

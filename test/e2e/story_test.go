@@ -84,6 +84,14 @@ notifications: [{name: hook, url: "{{.Notify}}"}]
 
 func (s *story) request(c chapter) release.Request {
 	s.t.Helper()
+	r, err := starter.NewRequest(s.loaded(c), c.ID, "ada")
+	require.NoError(s.t, err)
+	return r
+}
+
+// loaded is the spec of a chapter, as read from its file.
+func (s *story) loaded(c chapter) starter.Loaded {
+	s.t.Helper()
 	if c.Soak == "" {
 		c.Soak = "2s"
 	}
@@ -106,9 +114,7 @@ func (s *story) request(c chapter) release.Request {
 	require.NoError(s.t, os.WriteFile(path, b.Bytes(), 0o600))
 	loaded, err := starter.ReadSpec(path)
 	require.NoError(s.t, err)
-	r, err := starter.NewRequest(loaded, c.ID, "ada")
-	require.NoError(s.t, err)
-	return r
+	return loaded
 }
 
 // changed is a copy of the example's template in a folder of its own, with one text
