@@ -2,7 +2,10 @@ package activities
 
 import (
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/switchyard/switchyard/activities/ask"
 	"github.com/switchyard/switchyard/platform"
@@ -146,19 +149,33 @@ func (v *view) notice(ctx context.Context, p platform.Platform, in WatchInput, m
 	}
 	*memory = memory.Short(v.fleets.Candidate)
 	v.fleets.Made, v.fleets.Missing = in.Least, memory.Missing
-	for _, f := range []*release.Fleet{v.fleets.Candidate, v.fleets.Previous} {
+	gone, err := imagesGone(ctx, p.Images, in.Place.Region, v.fleets.Candidate, v.fleets.Previous)
+	if err != nil {
+		return
+	}
+	v.fleets.ImagesGone = gone
+	v.noticed, v.noticedRead = release.Irregularities(v.fleets), true
+}
+
+// imagesGone are the images of the fleets that are certainly not there. They are asked for
+// at once, so that a platform can answer with one call.
+func imagesGone(ctx context.Context, images platform.Images, region string, fleets ...*release.Fleet) ([]string, error) {
+	missing := make([]string, len(fleets))
+	group, gctx := errgroup.WithContext(ctx)
+	for i, f := range fleets {
 		if f == nil || f.Image == "" {
 			continue
 		}
-		_, err := p.Images.Get(ctx, in.Place.Region, f.Image)
-		switch {
-		case platform.IsNotFound(err):
-			v.fleets.ImagesGone = append(v.fleets.ImagesGone, f.Image)
-		case err != nil:
-			return
-		}
+		group.Go(func() error {
+			_, err := images.Get(gctx, region, f.Image)
+			if platform.IsNotFound(err) {
+				missing[i] = f.Image
+			}
+			return platform.IgnoreNotFound(err)
+		})
 	}
-	v.noticed, v.noticedRead = release.Irregularities(v.fleets), true
+	err := group.Wait()
+	return slices.DeleteFunc(missing, func(ref string) bool { return ref == "" }), err
 }
 
 func or[T any](p *T, otherwise T) T {

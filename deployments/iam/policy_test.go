@@ -16,7 +16,7 @@ import (
 )
 
 // suites are the test suites that act on AWS; each has its record in recorded.
-var suites = []string{"bake", "conformance", "fleets", "images", "release"}
+var suites = []string{"bake", "conformance", "fleets", "images", "release", "rollback"}
 
 // Policies by who is recorded using them.
 var (

@@ -99,10 +99,11 @@ func TestFaults(t *testing.T) {
 // atOnce is how many releases go on at the same time. They wait more than they work.
 const atOnce = 12
 
-// plan lists the trials from two recordings. Calls of the bake are troubled in releases
-// that bake, all others in releases of an image that exists.
+// plan lists the trials from three recordings. Calls of the bake are troubled in releases
+// that bake, those of the way back in releases that go back from the stop, all others in
+// releases of an image that exists.
 func plan(t *testing.T) []trial {
-	bake, rest := record(t, baking), record(t, existing)
+	bake, rest, back := record(t, baking), record(t, existing), record(t, returning)
 	var slow, kills, others []trial
 	add := func(k kind, r *recording, mine func(call) bool) {
 		n := 0
@@ -133,6 +134,7 @@ func plan(t *testing.T) []trial {
 	before := ofBake(bake)
 	add(baking, bake, func(c call) bool { return before[c] })
 	add(existing, rest, func(call) bool { return true })
+	add(returning, back, func(call) bool { return true })
 	for _, c := range hanging {
 		others = append(others, trial{kind: existing, call: c, trouble: "hangs after effect", put: hang(c)})
 	}
@@ -145,6 +147,9 @@ func plan(t *testing.T) []trial {
 		if !known[c] {
 			others = append(others, staleTrial(baking, c))
 		}
+	}
+	for _, c := range back.reads() {
+		others = append(others, staleTrial(returning, c))
 	}
 	return slices.Concat(slow, kills, others)
 }
@@ -184,9 +189,9 @@ func staleTrial(k kind, c call) trial {
 func try(t *testing.T, tr trial) (hit bool) {
 	w := newWorld(t)
 	c := w.chapter(tr.kind)
-	hits := tr.put(w)
-	st := w.ended(w.start(c))
-	assert.Equal(t, "completed", st.Outcome(), "%+v", st.WayOut)
+	var hits func() int
+	st := w.run(tr.kind, c, func() { hits = tr.put(w) })
+	assert.Equal(t, tr.kind.outcome(), st.Outcome(), "%+v", st.WayOut)
 	assert.Empty(t, st.Warnings)
 	assert.Empty(t, st.Ledger.Open(release.KindFleet))
 	assert.Empty(t, st.Ledger.Open(release.KindHold))

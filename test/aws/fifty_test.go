@@ -61,7 +61,9 @@ func TestFiftyWaitingReleases(t *testing.T) {
 				return minute(n)
 			}
 			fmt.Printf("%-60s %5s %5s\n", name+", calls a minute", "one", "fifty")
-			for _, action := range slices.Sorted(maps.Keys(fifty)) {
+			both := maps.Clone(one)
+			maps.Copy(both, fifty)
+			for _, action := range slices.Sorted(maps.Keys(both)) {
 				fmt.Printf("%-60s %5d %5d\n", action, minute(one[action]), minute(fifty[action]))
 			}
 			fmt.Printf("%-60s %5d %5d\n", "together", sum(one), sum(fifty))
@@ -222,7 +224,7 @@ func soaking(w *waiting) func(context.Context, int) time.Duration {
 		seen, err := checks.WatchFleet(ctx, activities.WatchInput{
 			Place: activities.Place{Platform: awsplatform.Name, Region: region, Target: w.targets[i].Target, Release: "v2", Settings: w.targets[i].Settings()},
 			Fleet: fleetOf(i, "v2"), Previous: fleetOf(i, "v1"), Least: 1, HealthPath: "/healthz",
-			Soak: spec.Soak{Interval: interval, MinRequests: &most}, Weights: release.Weights{{Fleet: fleetOf(i, "v2"), Percent: 100}},
+			Soak: spec.Soak{Interval: interval, MinRequests: &most}, Renew: spec.Duration(5 * time.Minute), Weights: release.Weights{{Fleet: fleetOf(i, "v2"), Percent: 100}},
 		})
 		if err == nil && ctx.Err() == nil { // a look at which all is well is an error that asks for the next one
 			w.t.Errorf("watch %s: %s", fleetOf(i, "v2"), cmp.Or(seen.Reason, "it ended"))

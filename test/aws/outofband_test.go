@@ -89,11 +89,11 @@ var (
 		{name: "previous fleet made smaller", phase: release.PhaseSoak, change: func(w *world) { w.shrink(adoptedName) },
 			says: "a rollback would grow it first", shows: notReady, then: rollBack, outcome: "rolled-back", weights: onOld, fleets: wasOld},
 		{name: "previous fleet deleted", phase: release.PhaseSoak, change: func(w *world) { w.deleteGroup(adoptedName) },
-			says: "the previous fleet checkout-by-hand is not there", shows: notReady, then: finish, outcome: "completed", weights: onNew, fleets: wasNew},
+			says: "the previous fleet checkout-by-hand is not there", shows: notReady, then: finishWithoutWayBack, outcome: "completed", weights: onNew, fleets: wasNew},
 		{name: "previous fleet deleted and rollback ordered", phase: release.PhaseSoak, change: func(w *world) { w.deleteGroup(adoptedName) },
 			says: "the previous fleet checkout-by-hand is not there", shows: notReady, then: rollBackToNothing, weights: onNew, fleets: wasNew},
 		{name: "AMI of the previous fleet deregistered", phase: release.PhaseSoak, change: deregisterPrevious,
-			says: "of checkout-by-hand is gone: somebody removed it", shows: noticed, then: finish, outcome: "completed", weights: onNew, fleets: wasNew},
+			says: "of checkout-by-hand is gone: somebody removed it", shows: noticed, then: finishWithoutWayBack, outcome: "completed", weights: onNew, fleets: wasNew},
 	}
 )
 
@@ -213,6 +213,15 @@ func notReady(r release.RegionState) bool   { return !r.Readiness.Ready && r.Rea
 // What is done after it was told.
 
 func finish(w *world, h starter.Handle) { w.order(h, release.Order{Kind: release.OrderFinishSoak}) }
+
+// finishWithoutWayBack ends the soak. The old fleet is not taken away before a person
+// says that nobody will go back to it.
+func finishWithoutWayBack(w *world, h starter.Handle) {
+	finish(w, h)
+	w.until(h, "waits for a way back", func(st release.State) bool { return strings.HasPrefix(st.Blocked, "a way back: ") })
+	require.Equal(w.t, release.PhaseWindow, w.state(h).Phase)
+	w.order(h, release.Order{Kind: release.OrderOverride, Gate: release.OverrideReadiness})
+}
 
 func rollBack(w *world, h starter.Handle) { w.order(h, release.Order{Kind: release.OrderRollback}) }
 
