@@ -108,6 +108,14 @@ func TestWatchGoesOnWhileAllIsWell(t *testing.T) {
 	require.Zero(t, w.memory.Bad)
 }
 
+func TestWatchSaysThatTheRouterHasNoCountsOfAFleet(t *testing.T) {
+	w := newWatcher(t)
+	w.in.Fleet, w.in.Since = "nobody", w.now
+	out := w.until()
+	require.Equal(t, activities.WatchBreach, out.Why)
+	require.Contains(t, out.Reason, "error-rate inconclusive: the router has no counts of it")
+}
+
 func TestWatchBreachesWhenFailureLasts(t *testing.T) {
 	w := newWatcher(t)
 	w.look()

@@ -101,8 +101,11 @@ func (v *view) countErrors(in WatchInput, at time.Time) {
 	}
 	now := v.counted(in.Fleet)
 	if now.At.Before(in.Since) {
-		v.add(release.Result{Check: "error-rate", Verdict: release.Inconclusive, At: at, Bound: "counts of the time since the switch",
-			Value: "the counts reach up to " + now.At.UTC().Format(time.RFC3339)})
+		value := "the counts reach up to " + now.At.UTC().Format(time.RFC3339)
+		if now.At.IsZero() {
+			value = "the router has no counts of it"
+		}
+		v.add(release.Result{Check: "error-rate", Verdict: release.Inconclusive, At: at, Bound: "counts of the time since the switch", Value: value})
 		return
 	}
 	before := v.memory.Last
