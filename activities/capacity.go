@@ -68,7 +68,7 @@ func missing(in CapacityInput, parity release.Parity, err error) error {
 	if err != nil {
 		return acterr.Final(ErrCapacity, "fleet %s could not be proven big enough within %s: %w", at(in.Place.Region, in.Fleet), in.Within, err)
 	}
-	return acterr.Final(ErrCapacity, "fleet %s has %d instances in service, the load needs %d, and %s was not enough to grow it",
+	return acterr.FinalWith(ErrCapacity, parity, "fleet %s has %d instances in service, the load needs %d, and %s was not enough to grow it",
 		at(in.Place.Region, in.Fleet), parity.InService, parity.Need, in.Within)
 }
 
@@ -138,7 +138,16 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 	if err := group.Wait(); err != nil {
 		return release.Parity{}, fmt.Errorf("measure the capacity of %s: %w", at(in.Place.Region, in.Fleet), err)
 	}
-	parity := release.JudgeParity(fleet, carrying, in.Least, in.Share)
+	grown := release.GrownLoad(fleet.InService(), in.Made, in.Has)
+	if carrying != nil {
+		grown = max(grown, release.GrownLoad(carrying.InService(), in.CarryingMade, in.CarryingHas))
+	}
+	share := in.Share
+	if share <= 0 {
+		share = 100
+	}
+	parity := release.JudgeParity(fleet, carrying, max(in.Least, (grown*share+99)/100), in.Share)
+	parity.Load = max(parity.Load, grown)
 	for _, shrunk := range release.ShrunkBy(fleet, in.Made) {
 		parity.Notices = append(parity.Notices, shrunk+". It was brought back to what the load needs")
 	}

@@ -91,7 +91,7 @@ func (c *Checks) VerifyFleet(ctx context.Context, in VerifyInput) (Verified, err
 
 // notVerified tells a fleet that failed from one of which nothing is known.
 func notVerified(in VerifyInput, tally release.Tally, verdict release.Verdict, results []release.Result) error {
-	if verdict == release.Inconclusive {
+	if verdict != release.Fail {
 		return acterr.Final(ErrNotJudged, "fleet %s could not be judged within %s: nothing speaks against it, and not all checks tell something (%d rounds): %s",
 			at(in.Place.Region, in.Fleet), in.Verification.Within, tally.Rounds, evidence(results))
 	}

@@ -107,6 +107,10 @@ type CapacityInput struct {
 	Known    []string      `json:"known,omitempty"`    // instances that Fleet had when it was ready; one that is gone is told of
 	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
 	Within   spec.Duration `json:"within"`
+
+	Has          int `json:"has,omitempty"`          // percent of the traffic that Fleet has now, where both have some
+	CarryingHas  int `json:"carryingHas,omitempty"`  // percent that Carrying has now, where both have some
+	CarryingMade int `json:"carryingMade,omitempty"` // instances that the release gave Carrying for that share
 }
 
 // HoldsInput releases the scale-in holds of the release on these fleets.
@@ -241,6 +245,7 @@ type WatchInput struct {
 	Keep       int               `json:"keep,omitempty"`     // instances of Previous that are enough for now, because a rollback grows it first; 0: as many as the load needs
 	Schema     release.Schema    `json:"schema,omitzero"`    // of the database
 	From       string            `json:"from,omitempty"`     // version of Previous
+	Doubtful   bool              `json:"doubtful,omitempty"` // a person lets it end well without a verdict; a failure still is one
 
 	TestListener string `json:"testListener,omitempty"` // the region's, for checks that ask there
 }

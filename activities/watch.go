@@ -110,6 +110,9 @@ func decide(s *seen, in WatchInput, view *view, breached bool, now time.Time) {
 	case !in.Until.IsZero() && !now.Before(in.Until) && verdict == release.Pass:
 		s.Why = WatchDone
 		s.Reason = fmt.Sprintf("watched until %s, the last look was good", in.Until.UTC().Format(time.RFC3339))
+	case !in.Until.IsZero() && !now.Before(in.Until) && in.Doubtful && verdict == release.Inconclusive && w.BadSince.IsZero():
+		s.Why = WatchDone
+		s.Reason = fmt.Sprintf("watched until %s; the last look told nothing, which a person lets pass", in.Until.UTC().Format(time.RFC3339))
 	case doubted && w.Unknown.IsZero():
 		s.Why = WatchCertain
 		s.Reason = fmt.Sprintf("it can be told again how %s does: %s", at(in.Place.Region, in.Fleet), verdict)

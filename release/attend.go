@@ -25,6 +25,8 @@ func (s *State) needs() string {
 		return ""
 	case s.Blocked != "":
 		return s.Blocked
+	case s.Overdue != "" && s.Phase == PhaseWindow:
+		return s.Overdue
 	case s.Paused != nil:
 		return "resume: paused by " + s.Paused.By
 	}
@@ -32,7 +34,7 @@ func (s *State) needs() string {
 		switch {
 		case r.Doubt != "":
 			return fmt.Sprintf("%s: %s", r.Name, r.Doubt)
-		case r.Switched && len(r.Weights) > 0 && r.Weights.Of(r.Candidate) != r.Share && !r.SwitchedAt.IsZero():
+		case r.Switched && !r.Moving && len(r.Weights) > 0 && !r.AsSet() && !r.SwitchedAt.IsZero():
 			return fmt.Sprintf("%s: somebody else changed the shares of traffic", r.Name)
 		}
 	}

@@ -19,7 +19,7 @@ type DeadManAct struct {
 // last order that was taken, or from when the release began to wait for a person, whichever
 // is later. Before traffic moves the release is aborted. With traffic split between fleets
 // it is rolled back, and once every candidate has all of it the spec says what happens.
-// Where there is no fleet to go back to the candidates keep what they have.
+// Where there is no fleet to go back to a candidate with all of the traffic keeps it.
 //
 // A way back or a clean-up that waits for a person is never ended like this: nothing
 // would be better for it.

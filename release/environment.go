@@ -139,11 +139,11 @@ func (e *Environment) heldBy(now time.Time) string {
 // report of a release that neither holds nor waits changes nothing and is no error: it
 // is an answer that was lost and is sent again.
 func (e *Environment) Report(r ReportRequest, now time.Time) {
+	e.Schema = e.Schema.Take(r.Schema) // whoever says it: its numbers only grow, and a floor that got lost would be unsafe
 	e.Queue = slices.DeleteFunc(e.Queue, func(q Holder) bool { return q.ID == r.ID && r.Outcome != "" })
 	if e.Holder == nil || e.Holder.ID != r.ID {
 		return
 	}
-	e.Schema = e.Schema.Take(r.Schema)
 	for _, pair := range r.Regions {
 		i := slices.IndexFunc(e.Regions, func(p LivePair) bool { return p.Region == pair.Region })
 		if i < 0 {

@@ -201,6 +201,16 @@ func JudgeParity(fleet Fleet, carrying *Fleet, least, share int) Parity {
 	return Parity{Fleet: fleet.Name, Need: need, Load: max(load, need), Desired: fleet.Desired, InService: fleet.InService()}
 }
 
+// GrownLoad is the load that a fleet with a share shows which has more instances than it
+// was given for that share: somebody, as a scaling policy, found that it needs them. 0 when it
+// has no more, or carries all or nothing.
+func GrownLoad(inService, made, share int) int {
+	if made <= 0 || inService <= made || share <= 0 || share >= 100 {
+		return 0
+	}
+	return (inService*100 + share - 1) / share
+}
+
 // ShrunkBy says in words that somebody made a fleet smaller than the release left it.
 // made 0 means that the release does not know its size.
 func ShrunkBy(f Fleet, made int) []string {

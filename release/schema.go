@@ -55,7 +55,7 @@ func (s Schema) CheckBuild(version string, needs int) error {
 	case s.Floor == 0 || needs >= s.Floor:
 		return nil
 	case needs == 0:
-		return fmt.Errorf("the database was contracted to schema %d, and it is not known which schema version %s needs; say so in migrations.schema", s.Floor, version)
+		return fmt.Errorf("the database was contracted to schema %d, and it is not known which schema version %s needs; say so in migrations.schema of a spec that names the image in image.retained", s.Floor, version)
 	}
 	return fmt.Errorf("version %s needs schema %d of the database, which was contracted: only builds that need %d or a newer one run now; restore what the contract took away first, or release a newer version", version, needs, s.Floor)
 }

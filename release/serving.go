@@ -18,8 +18,32 @@ func (r *RegionState) TakeShares(seen Weights) bool {
 	return true
 }
 
-// AsSet says whether the shares are as the release last set them.
-func (r *RegionState) AsSet() bool { return r.Weights.Of(r.Candidate) == r.Share }
+// AsSet says whether the shares are as the release last set them: the candidate's is, and
+// the rest is the previous fleet's and nobody else's.
+func (r *RegionState) AsSet() bool {
+	return r.Weights.Of(r.Candidate) == r.Share && (r.Share == 100 || r.Weights.Of(r.Previous) == 100-r.Share)
+}
+
+// GoneAll says whether no previous fleet is left, so that nothing needs an older schema.
+func (s *State) GoneAll() bool {
+	for _, r := range s.Regions {
+		if r.Previous != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// InDoubt lists the regions among those given about whose candidate nothing certain can be told.
+func (s *State) InDoubt(regions []int) []string {
+	var out []string
+	for _, i := range regions {
+		if s.Regions[i].Doubt != "" {
+			out = append(out, s.Regions[i].Name)
+		}
+	}
+	return out
+}
 
 // LostReadiness says in which region whose previous fleet is to go a rollback would not
 // work, and why; "" when it would in all of them, as far as is known.

@@ -57,6 +57,7 @@ type State struct {
 	Migrations  []Half        `json:"migrations,omitempty"` // what was done to the database
 	Measured    *MeasuredTime `json:"measured,omitempty"`   // the window that was found in the request curve
 	Blocked     string        `json:"blocked,omitempty"`    // what a step needs a person for
+	Overdue     string        `json:"overdue,omitempty"`    // what still waited when the deadline had passed
 	Needs       *PersonNeeded `json:"needs,omitempty"`      // since when the release waits for a person; see DeadMan
 	Attended    time.Time     `json:"attended,omitzero"`    // when the last order was taken
 	StoppedAt   time.Time     `json:"stoppedAt,omitzero"`   // when all previous fleets that go were stopped
@@ -118,10 +119,12 @@ type RegionState struct {
 	Steps     []StepState   `json:"steps,omitempty"`     // what became of each step
 	Compared  []Result      `json:"compared,omitempty"`  // the last comparisons with the live fleet
 	Doubt     string        `json:"doubt,omitempty"`     // what can't be told about the candidate, as last told
+	Doubted   time.Time     `json:"doubted,omitzero"`    // since when
 	SlowStart spec.Duration `json:"slowStart,omitempty"` // how long the route takes to give new instances their part
 	Sticky    spec.Duration `json:"sticky,omitempty"`    // how long clients stay with the fleet they got
 	Stopped   bool          `json:"stopped,omitempty"`   // the previous fleet is being taken out of the route and stopped, or is
 	Left      bool          `json:"left,omitempty"`      // the previous fleet could not be taken away and stays for a person
+	Restarts  bool          `json:"restarts,omitempty"`  // on the way back: instances of the previous fleet have to be started again
 	Back      Back          `json:"back,omitzero"`       // the way back
 }
 
@@ -264,12 +267,19 @@ func (s *State) EndPhase(clean bool) Phase {
 	}
 }
 
-// Warn keeps a matter for a person. The same text again adds nothing.
+// Warn keeps a matter for a person. The same text again adds nothing; of very many the
+// newest are kept.
 func (s *State) Warn(text string) {
-	if !slices.Contains(s.Warnings, text) {
-		s.Warnings = append(s.Warnings, text)
+	if slices.Contains(s.Warnings, text) {
+		return
+	}
+	s.Warnings = append(s.Warnings, text)
+	if n := len(s.Warnings); n > maxWarnings {
+		s.Warnings = s.Warnings[n-maxWarnings:]
 	}
 }
+
+const maxWarnings = 200
 
 // Evidence adds a line to the entry of the present phase; at most maxEvidence are kept.
 func (s *State) Evidence(line string) {

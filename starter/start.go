@@ -41,7 +41,7 @@ type Handle struct {
 // safetyNet is added to the spec's deadline: the workflow keeps its deadline
 // itself, with clean-up; the server's time-out, which cleans up nothing, is only
 // for a workflow that nobody can run any more.
-const safetyNet = 60 * 24 * time.Hour
+const safetyNet = 365 * 24 * time.Hour
 
 // Start starts the release, once: the same request again attaches to the release
 // that it started, running or over. It fails with a *DiffersError when the id was

@@ -137,8 +137,11 @@ func (r *releaseRun) decommission(ctx workflow.Context) release.Phase {
 	}
 	r.releaseHolds(ctx)
 	r.retireImages(ctx)
-	if m := r.state.Request.Spec.Migrations; m != nil && m.Contract != nil && !r.state.Kept {
-		return release.PhaseContract
+	if m := r.state.Request.Spec.Migrations; m != nil && m.Contract != nil {
+		if r.state.GoneAll() {
+			return release.PhaseContract
+		}
+		r.callForHelp(ctx, "the database was not contracted, because a previous fleet is still there, whose build may need what the contract takes away. Contract it by hand when that is gone")
 	}
 	end := r.state.EndPhase(true)
 	r.report(ctx, string(end))

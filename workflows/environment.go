@@ -19,14 +19,17 @@ const holderCheck = time.Minute
 type environmentRun struct {
 	state   release.Environment
 	mutex   workflow.Mutex
-	changes int // counts what may let the target be handed over
+	changes int            // counts what may let the target be handed over
+	turn    workflow.Mutex // of telling the holder
+	telling int            // signals to the holder that are on their way
+	orders  []freezeOrder
 }
 
 // Environment is the workflow of one target, started by the first request for it. It
 // does not end when it is cancelled: that would give a held target away and forget
 // what is live. One that nobody needs any more can be terminated.
 func Environment(ctx workflow.Context, in release.EnvironmentInput) error {
-	e := &environmentRun{state: in.State, mutex: workflow.NewMutex(ctx)}
+	e := &environmentRun{state: in.State, mutex: workflow.NewMutex(ctx), turn: workflow.NewMutex(ctx)}
 	if err := e.setup(ctx); err != nil {
 		return err
 	}
@@ -168,8 +171,14 @@ func (e *environmentRun) handOver(ctx workflow.Context) {
 }
 
 func (e *environmentRun) continueAsNew(ctx workflow.Context) error {
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
-		return err
+	for {
+		e.drainFreezes(ctx)
+		if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) && e.telling == 0 }); err != nil {
+			return err
+		}
+		if !e.drainFreezes(ctx) {
+			break
+		}
 	}
 	e.state.Runs++
 	next := release.EnvironmentInput{State: e.state}

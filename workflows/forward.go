@@ -20,15 +20,15 @@ func (r *releaseRun) request(ctx workflow.Context) (release.Phase, error) {
 	until := workflow.Now(ctx).Add(s.Admission.Wait.Std())
 	defer r.waitFor(ctx, "")
 	known := r.thaws
+	r.admitted = false // before it is asked: a signal may come with the answer
 	answer, err := r.admit(ctx)
 	for err == nil && answer.Decision == release.Queued && workflow.Now(ctx).Before(until) {
 		r.waitFor(ctx, fmt.Sprintf("the target, number %d in the queue: %s", answer.Ahead, answer.Reason))
-		r.admitted = false
 		_, err = workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 			Timeout: until.Sub(workflow.Now(ctx)), TimerOptions: workflow.TimerOptions{Summary: "longest time in the queue"},
 		}, func() bool { return r.admitted })
 		if err == nil {
-			known = r.thaws
+			known, r.admitted = r.thaws, false
 			answer, err = r.admit(ctx) // the signal may be lost or anybody's: what the environment answers counts
 		}
 	}
@@ -211,7 +211,7 @@ func (r *releaseRun) verifyRegion(ctx workflow.Context, region *release.RegionSt
 // untilJudged tries a verification anew as long as its checks tell nothing. doubt is
 // what can't be told meanwhile; people are called once.
 func (r *releaseRun) untilJudged(ctx workflow.Context, doubt *string, what string, verify func() error) error {
-	for {
+	for pause := firstRetry; ; {
 		err := verify()
 		if errorType(err) != activities.ErrNotJudged {
 			*doubt = ""
@@ -222,6 +222,11 @@ func (r *releaseRun) untilJudged(ctx workflow.Context, doubt *string, what strin
 		if first {
 			r.callForHelp(ctx, fmt.Sprintf("%s can't be judged, and goes no further: %s", what, *doubt))
 		}
+		timer := workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "verify again"})
+		if err := timer.Get(ctx, nil); err != nil {
+			return err
+		}
+		pause = min(2*pause, longestRetry)
 	}
 }
 

@@ -86,7 +86,7 @@ func (r *releaseRun) take(ctx workflow.Context, order release.Order) (string, er
 		return "", err
 	}
 	switch order.Kind {
-	case release.OrderExtendSoak, release.OrderFinishSoak:
+	case release.OrderExtendSoak, release.OrderFinishSoak, release.OrderOverride:
 		r.epoch++
 	}
 	if r.state.Leaving() {

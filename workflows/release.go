@@ -82,9 +82,8 @@ func (r *releaseRun) keepDeadline(ctx workflow.Context) {
 	case r.state.Phase == release.PhaseWindow || r.state.Phase == release.PhaseStop:
 		// It has come well through its soak and only waits; that is no reason to undo it.
 		// A person is needed, and the dead man ends it when nobody comes.
-		what := fmt.Sprintf("the deadline of %s has passed and the decommission still waits for %s", r.state.Request.Spec.Deadline, r.state.WaitingFor)
-		r.state.Blocked = what
-		r.callForHelp(ctx, what)
+		r.state.Overdue = fmt.Sprintf("the deadline of %s has passed and the decommission still waits for %s", r.state.Request.Spec.Deadline, r.state.WaitingFor)
+		r.callForHelp(ctx, r.state.Overdue)
 	default:
 		r.leave(ctx, release.LeaveDeadline, "", fmt.Sprintf("the release took longer than its deadline of %s", r.state.Request.Spec.Deadline))
 	}
@@ -154,11 +153,10 @@ func (r *releaseRun) step(ctx workflow.Context) (release.Phase, error) {
 	if err == nil {
 		err = r.watchWhilePaused(r.forward)
 	}
-	var again *workflow.ContinueAsNewError
-	if errors.As(err, &again) {
-		return "", err
+	if errors.Is(err, errContinue) { // only now, when all that was at work has stopped, is the state whole
+		return "", r.continueAsNew(ctx)
 	}
-	if r.state.Kept && !r.state.Leaving() && r.root.Err() == nil {
+	if r.state.Kept && !r.state.Leaving() && r.root.Err() == nil && (err == nil || temporal.IsCanceledError(err)) {
 		return release.PhaseDecommission, nil // the dead man let it go on without what it waited for
 	}
 	if temporal.IsCanceledError(err) {

@@ -116,7 +116,7 @@ func TestAChangedWorkflowDoesNotReplay(t *testing.T) {
 
 // mostEvents bounds the history of a release of a few steps in one region, however long
 // it soaks.
-const mostEvents = 170
+const mostEvents = 190
 
 func TestHistoriesStaySmall(t *testing.T) {
 	forEachHistory(t, func(t *testing.T, _ string, h *historypb.History) {

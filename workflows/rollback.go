@@ -65,7 +65,7 @@ func (r *releaseRun) rollBackRegion(ctx workflow.Context, region *release.Region
 		before := region.Weights
 		if takeShares(region, err) && try < lastTry {
 			if !region.Weights.Equal(before) { // somebody moved traffic between our two fleets
-				r.state.Evidence(fmt.Sprintf("%s: somebody else changed the shares to %s; the way back goes on from there", region.Name, region.Weights))
+				r.state.Warn(fmt.Sprintf("%s: the shares were changed by somebody else: %s. The way back goes on from there", region.Name, region.Weights))
 			}
 			continue
 		}
@@ -142,6 +142,7 @@ func (r *releaseRun) candidateShare(region *release.RegionState) int {
 func (r *releaseRun) restore(ctx workflow.Context, region *release.RegionState) error {
 	region.Back.Stage = release.BackCapacity
 	r.show(ctx)
+	region.Restarts = region.Restarts || region.Stopped || r.shrinks()
 	if region.Stopped {
 		in := activities.AttachInput{Place: r.place(region.Name), Fleet: region.Previous}
 		summary := fmt.Sprintf("%s: put %s back into the route", region.Name, region.Previous)
@@ -151,16 +152,33 @@ func (r *releaseRun) restore(ctx workflow.Context, region *release.RegionState) 
 		region.Stopped = false
 	}
 	within := r.state.Request.Spec.Rollback.Within
+	if region.Restarts { // nothing, or little, runs of it: instances have to start before they can be looked at
+		within = max(within, r.state.Request.Spec.Fleet.ReadyWithin)
+	}
 	r.ledger(ctx, release.KindHold, region.Name, region.Previous, release.LedgerPlanned, "")
 	in := activities.CapacityInput{
 		Place: r.place(region.Name), Fleet: region.Previous, Carrying: region.Candidate, Least: max(region.Capacity, region.Need), Within: within,
 	}
+	if n := lastShifted(region); n >= 0 {
+		in.CarryingHas, in.CarryingMade = region.Share, r.steps(region)[min(n, len(r.steps(region))-1)].Capacity
+	}
 	var parity release.Parity
 	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Previous)
 	if err := workflow.ExecuteActivity(forRegrow(ctx, summary, within.Std()), activities.Capacity, in).Get(ctx, &parity); err != nil {
+		var seen release.Parity
+		known := capacityOf(err, &seen)
+		if known && seen.InService == 0 || !known && region.Restarts {
+			return err // no fleet is worse than a bad one: it is tried again
+		}
 		r.state.Warn(fmt.Sprintf("%s: traffic goes back to %s although it is not at today's load: %s", region.Name, region.Previous, explain(err)))
 	}
 	return nil
+}
+
+// capacityOf reads what was measured last of a fleet that did not get big enough.
+func capacityOf(err error, parity *release.Parity) bool {
+	var app *temporal.ApplicationError
+	return errors.As(err, &app) && app.Type() == activities.ErrCapacity && app.HasDetails() && app.Details(parity) == nil
 }
 
 // shiftBack brings the candidate's share down. A person may pause the way back between

@@ -31,11 +31,20 @@ func (r *releaseRun) stop(ctx workflow.Context) (release.Phase, error) {
 		if err := r.awaitStopped(ctx); err != nil {
 			return err
 		}
-		if err := r.awaitThaw(ctx); err != nil {
-			return err
-		}
 		return r.awaitLast(ctx)
 	})
+	if err != nil || r.state.Leaving() {
+		return "", err
+	}
+	// The last look before the point of no return. What can't be told to be good keeps
+	// the way back until it can, or is found bad.
+	r.waitFor(ctx, "a last good look before the previous fleets are deleted")
+	defer r.waitFor(ctx, "")
+	now := workflow.Now(ctx)
+	err = r.watchRegions(ctx, r.allRegions(), "the last look before the deletion", func() time.Time { return now })
+	if err == nil && r.held(ctx) && !r.state.Leaving() { // meanwhile: all of it again
+		return r.stop(ctx)
+	}
 	return release.PhaseDecommission, err
 }
 
@@ -67,10 +76,10 @@ func (r *releaseRun) stopPrevious(ctx workflow.Context, region *release.RegionSt
 	return nil
 }
 
-// awaitLast waits for a pause to be lifted and for certainty, and is satisfied when both are there.
+// awaitLast waits until neither a pause, nor a freeze, nor doubt stands before the deletion.
 func (r *releaseRun) awaitLast(ctx workflow.Context) error {
-	for (r.state.Paused != nil || r.inDoubt()) && !r.state.Leaving() {
-		if err := r.awaitResume(ctx); err != nil {
+	for (r.held(ctx) || r.inDoubt()) && !r.state.Leaving() {
+		if err := r.awaitGo(ctx); err != nil {
 			return err
 		}
 		if err := r.awaitCertainty(ctx); err != nil {

@@ -22,8 +22,10 @@ func (r *releaseRun) steps(region *release.RegionState) []release.Step {
 // shares that were last read back, and only after the candidate was measured against
 // the load that it is to take.
 func (r *releaseRun) switchOver(ctx workflow.Context) (release.Phase, error) {
-	if err := r.awaitThaw(ctx); err != nil || r.state.Leaving() {
-		return "", err
+	for _, wait := range []func(workflow.Context) error{r.awaitGo, r.awaitEarlier, r.awaitGo} {
+		if err := wait(ctx); err != nil || r.state.Leaving() {
+			return "", err
+		}
 	}
 	letGo := r.letGo()
 	err := r.inRegions(ctx, r.state.RegionsOf(r.state.Wave), func(ctx workflow.Context, region *release.RegionState) error {
@@ -77,7 +79,10 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 	}
 	if region.Steps[n].Shifted.IsZero() && step.Weight > 0 { // a step without a share only makes room
 		planned := region.Capacity
-		if err := r.ensureCapacity(ctx, region, step, made); err != nil || region.Capacity > planned {
+		err := r.whileServing(ctx, region, "the candidate is measured", func(ctx workflow.Context) error {
+			return r.ensureCapacity(ctx, region, step, made)
+		})
+		if err != nil || r.state.Leaving() || region.Capacity > planned {
 			return err
 		}
 		if err := r.shiftTo(ctx, region, step.Weight); err != nil {
@@ -100,13 +105,39 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 			return err
 		}
 	}
+	return r.makeRoom(ctx, region, step, live)
+}
+
+// whileServing does something while a candidate that has a share already is watched.
+func (r *releaseRun) whileServing(ctx workflow.Context, region *release.RegionState, why string, do func(workflow.Context) error) error {
+	if lastShifted(region) < 0 {
+		return do(ctx)
+	}
+	return r.watchDuring(ctx, []int{r.indexOf(region)}, why, do)
+}
+
+// makeRoom brings the live fleet down after a step. With all of the traffic moved it
+// waits for a good look first: what is stopped then would be missed on the way back.
+func (r *releaseRun) makeRoom(ctx workflow.Context, region *release.RegionState, step release.Step, live int) error {
+	if step.Live >= live {
+		return nil
+	}
+	if step.Weight == 100 {
+		now := workflow.Now(ctx)
+		err := r.watchRegions(ctx, []int{r.indexOf(region)}, "first look with all of the traffic", func() time.Time { return now })
+		if err != nil || r.state.Leaving() {
+			return err
+		}
+	}
 	switch {
-	case step.Live >= live:
 	case len(region.Noticed) > 0: // the candidate may be smaller than the step made it
 		r.state.Warn(fmt.Sprintf("%s: %s keeps its instances in step %d, because not all is as the release left it: %s",
-			region.Name, region.Previous, n+1, strings.Join(region.Noticed, "; ")))
+			region.Name, region.Previous, region.Step+1, strings.Join(region.Noticed, "; ")))
 	default:
-		r.shrinkLive(ctx, region, step.Live)
+		return r.whileServing(ctx, region, "the live fleet shrinks", func(ctx workflow.Context) error {
+			r.shrinkLive(ctx, region, live, step.Live)
+			return ctx.Err()
+		})
 	}
 	return nil
 }
@@ -126,8 +157,11 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous, Share: step.Weight,
 		Least: step.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: made, Known: region.Instances,
 	}
+	if n := lastShifted(region); n >= 0 {
+		in.Has = region.Share
+	}
 	if region.Step > 0 && r.shrinks() {
-		in.Carrying, in.Share = "", 0
+		in.Carrying, in.Share = "", step.Weight
 	} else { // somebody may have made the live fleet smaller since
 		in.Least = max(in.Least, release.ShareNeed(region.Need, step.Weight))
 	}
@@ -191,44 +225,39 @@ func (r *releaseRun) shiftTo(ctx workflow.Context, region *release.RegionState, 
 // holdStep judges the candidate with its share, for the step's hold at the least. Only
 // a look that was good at or after its end is a reason to go on: doubt keeps the share
 // as it is until it is resolved, the candidate is found bad, or a person overrides it.
+// After an override the looks go on; it lets doubt pass, and no failure.
 func (r *releaseRun) holdStep(ctx workflow.Context, region *release.RegionState, step release.Step) error {
-	state := &region.Steps[region.Step]
-	until := state.Shifted.Add(step.Hold + region.SlowStart.Std())
+	n := region.Step
+	until := region.Steps[n].Shifted.Add(step.Hold + region.SlowStart.Std())
 	r.waitFor(ctx, fmt.Sprintf("%s: the analysis of step %d with %d %% of the traffic, until %s at the least",
-		region.Name, region.Step+1, step.Weight, until.UTC().Format(time.RFC3339)))
+		region.Name, n+1, step.Weight, until.UTC().Format(time.RFC3339)))
 	defer r.waitFor(ctx, "")
-	defer func() { region.Doubt = "" }()
-	only := []int{r.indexOf(region)}
 	why := fmt.Sprintf("analysis with %d %% of the traffic", step.Weight)
-	before := state.Before
-	judged, stop := workflow.WithCancel(ctx)
-	defer stop()
-	overridden := false
-	workflow.GoNamed(judged, "override", func(ctx workflow.Context) {
-		if workflow.Await(ctx, func() bool { return r.state.OverriddenAfter(release.OverrideAnalysis, before) }) == nil {
-			overridden = true
-			stop()
-		}
-	})
-	err := r.watchRegions(judged, only, why, func() time.Time { return until })
-	if ctx.Err() != nil || r.state.Leaving() || !overridden || err != nil && !temporal.IsCanceledError(err) {
-		state.Verdict = string(release.Pass)
+	err := r.watchRegions(ctx, []int{r.indexOf(region)}, why, func() time.Time { return until })
+	if err != nil || ctx.Err() != nil || r.state.Leaving() {
 		return err
 	}
-	state.Verdict = "overridden"
-	return r.watchDuring(ctx, only, why, func(ctx workflow.Context) error {
-		left := until.Sub(workflow.Now(ctx))
-		if left <= 0 {
-			return nil
-		}
-		return workflow.NewTimerWithOptions(ctx, left, workflow.TimerOptions{Summary: "rest of the hold"}).Get(ctx, nil)
-	})
+	region.Steps[n].Verdict = string(release.Pass)
+	if r.overridden(region) {
+		region.Steps[n].Verdict = "overridden"
+	}
+	region.Doubt, region.Doubted = "", time.Time{}
+	return nil
+}
+
+// overridden says whether a person lets the step that the region holds end without a verdict.
+func (r *releaseRun) overridden(region *release.RegionState) bool {
+	n := lastShifted(region)
+	return n >= 0 && r.state.OverriddenAfter(release.OverrideAnalysis, region.Steps[n].Before)
 }
 
 // shrinkLive makes the live fleet smaller after a step. What can't be made smaller is
 // a warning: too many instances harm nobody.
-func (r *releaseRun) shrinkLive(ctx workflow.Context, region *release.RegionState, to int) {
+func (r *releaseRun) shrinkLive(ctx workflow.Context, region *release.RegionState, from, to int) {
 	in := activities.ShrinkInput{Place: r.place(region.Name), Fleet: region.Previous, To: to, Within: r.state.Request.Spec.Fleet.ReadyWithin}
+	if region.Step > 0 { // what an earlier step left; one that scaling has made larger since is needed
+		in.Expected = from
+	}
 	summary := fmt.Sprintf("%s: bring %s down to %d instances", region.Name, region.Previous, to)
 	if err := workflow.ExecuteActivity(forWaiting(ctx, summary, in.Within.Std()), activities.Shrink, in).Get(ctx, nil); err != nil {
 		if temporal.IsCanceledError(err) {
@@ -240,21 +269,55 @@ func (r *releaseRun) shrinkLive(ctx workflow.Context, region *release.RegionStat
 	r.state.Evidence(fmt.Sprintf("%s: %s has %d instances now", region.Name, region.Previous, to))
 }
 
-// awaitNextStep holds a region between two steps while the release is paused or its
-// target frozen, with the candidate watched.
+// awaitNextStep holds a region between two steps while the release is paused, its
+// target frozen or its shares not as they were set, with the candidate watched.
 func (r *releaseRun) awaitNextStep(ctx workflow.Context, region *release.RegionState) error {
-	for (r.state.Paused != nil || r.frozen(ctx) != nil) && !r.state.Leaving() {
+	asSet := func() bool { return !region.Switched || region.AsSet() }
+	for (r.held(ctx) || !asSet()) && !r.state.Leaving() {
 		err := r.watchDuring(ctx, []int{r.indexOf(region)}, "held between two steps", func(ctx workflow.Context) error {
-			if err := r.awaitResume(ctx); err != nil {
+			if err := r.awaitGo(ctx); err != nil || asSet() {
 				return err
 			}
-			return r.awaitThaw(ctx)
+			r.waitFor(ctx, fmt.Sprintf("the shares of traffic in %s, which somebody else changed, to be moved back", region.Name))
+			defer r.waitFor(ctx, "")
+			return workflow.Await(ctx, func() bool { return asSet() || r.state.Leaving() })
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// held says whether a pause or a freeze holds the release now.
+func (r *releaseRun) held(ctx workflow.Context) bool {
+	return r.state.Paused != nil || r.frozen(ctx) != nil
+}
+
+// awaitGo waits until neither a pause nor a freeze holds the release: each may begin
+// while the other one is waited for.
+func (r *releaseRun) awaitGo(ctx workflow.Context) error {
+	for r.held(ctx) && !r.state.Leaving() {
+		if err := r.awaitResume(ctx); err != nil {
+			return err
+		}
+		if err := r.awaitThaw(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// awaitEarlier waits until nothing about the candidates of earlier waves is in doubt:
+// a wave that nobody can judge is no reason to go on to the next. They are watched.
+func (r *releaseRun) awaitEarlier(ctx workflow.Context) error {
+	earlier := r.state.SwitchedBefore(r.state.Wave)
+	if len(r.state.InDoubt(earlier)) == 0 {
+		return nil
+	}
+	r.waitFor(ctx, fmt.Sprintf("a verdict on the waves before: nothing certain can be told of %s", strings.Join(r.state.InDoubt(earlier), ", ")))
+	defer r.waitFor(ctx, "")
+	return workflow.Await(ctx, func() bool { return len(r.state.InDoubt(earlier)) == 0 || r.state.Leaving() })
 }
 
 func (r *releaseRun) indexOf(region *release.RegionState) int {

@@ -125,6 +125,14 @@ func (r *releaseRun) notifyEnd(ctx workflow.Context) {
 // drainSignals takes the orders that have arrived and were not read yet, so that a
 // continued run loses none.
 func (r *releaseRun) drainSignals(ctx workflow.Context) {
+	told := workflow.GetSignalChannel(ctx, release.SignalFreezes)
+	for {
+		var freezes []release.Freeze
+		if !told.ReceiveAsync(&freezes) {
+			break
+		}
+		r.state.Freezes = freezes
+	}
 	for _, help := range release.OrderKinds() {
 		signals := workflow.GetSignalChannel(ctx, string(help.Kind))
 		for {

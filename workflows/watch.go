@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,8 @@ func (r *releaseRun) watch(ctx workflow.Context) (release.Phase, error) {
 	if r.state.Wave < r.state.LastWave() {
 		next = release.PhaseProvision
 	}
-	if lasts := r.state.Request.Spec.Traffic.Watch.Std(); lasts > 0 {
+	// The barrier between two waves is a good look, however short the watch is.
+	if lasts := r.state.Request.Spec.Traffic.Watch.Std(); lasts > 0 || next == release.PhaseProvision {
 		until := r.state.Entries[len(r.state.Entries)-1].Start.Add(lasts)
 		r.waitFor(ctx, "the end of the watch after the switch, "+until.UTC().Format(time.RFC3339))
 		defer r.waitFor(ctx, "")
@@ -111,18 +113,21 @@ func (r *releaseRun) watchRegions(ctx workflow.Context, regions []int, why strin
 		})
 		stop()
 		switch {
+		case err != nil && !temporal.IsCanceledError(err): // first: a breach is one, whatever else happened meanwhile
+			return err
 		case ctx.Err() != nil || r.state.Leaving():
 			return ctx.Err()
 		case err == nil && r.epoch == epoch:
 			return nil
-		case err != nil && !temporal.IsCanceledError(err):
-			return err
 		}
 		if workflow.GetInfo(ctx).GetContinueAsNewSuggested() {
-			return r.continueAsNew(ctx)
+			return errContinue
 		}
 	}
 }
+
+// errContinue ends what is at work, so that the run can be continued as new.
+var errContinue = errors.New("the run is to be continued as new")
 
 // watchInput is what the watch has to know of a region as it is now.
 func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInput {
@@ -132,15 +137,15 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 		HealthPath: s.Fleet.HealthPath, Checks: s.Verification.Checks, Soak: s.Soak, Baseline: region.Baseline, Since: region.SwitchedAt,
 		Version: s.Version, Stage: release.StageSoak, Renew: s.Soak.Readiness, Schema: r.state.Schema, From: r.state.From(region.Name),
 	}
-	in.TestListener = r.testListener(region.Name)
+	in.TestListener, in.Before.Unknown = r.testListener(region.Name), region.Doubted
 	if r.shrinks() {
 		in.Keep = r.keeps(region)
 	}
 	if region.Stopped { // the way back starts it again: there is nothing to count
 		in.Previous = ""
 	}
-	if region.Share < 100 && len(region.Steps) > 0 {
-		step := r.steps(region)[len(region.Steps)-1] // the one whose share the candidate has
+	if n := lastShifted(region); region.Share < 100 && n >= 0 {
+		step := r.steps(region)[n] // the one whose share the candidate has
 		in.Stage, in.Least, in.Need = release.StageAnalysis, step.Capacity, region.Need
 		if a := s.Traffic.Analysis; a != nil {
 			in.Analysis, in.Soak.Interval = a, a.Interval
@@ -149,6 +154,7 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 			}
 		}
 		in.Soak.Interval = closer(in.Soak.Interval, spec.Duration(step.Hold))
+		in.Doubtful = r.overridden(region)
 		return in
 	}
 	if len(s.Soak.Checks) > 0 {
@@ -168,6 +174,16 @@ func (r *releaseRun) testListener(region string) string {
 		}
 	}
 	return ""
+}
+
+// lastShifted is the last step whose share the candidate was given, -1 before the first.
+func lastShifted(region *release.RegionState) int {
+	for n := len(region.Steps) - 1; n >= 0; n-- {
+		if !region.Steps[n].Shifted.IsZero() {
+			return n
+		}
+	}
+	return -1
 }
 
 // closer is the interval, or a shorter one that lets a short watch take several looks.
@@ -224,7 +240,7 @@ func (r *releaseRun) watchRegion(ctx workflow.Context, region *release.RegionSta
 func (r *releaseRun) heed(ctx workflow.Context, region *release.RegionState, seen activities.Watch) (done bool, err error) {
 	switch seen.Why {
 	case activities.WatchDone:
-		region.Doubt = ""
+		region.Doubt, region.Doubted = "", time.Time{}
 		r.state.Evidence(fmt.Sprintf("%s: %d looks, %d of them bad; %s", region.Name, seen.Watched.Looks, seen.Watched.Bad, seen.Reason))
 		return true, nil
 	case activities.WatchBreach:
@@ -251,10 +267,10 @@ func (r *releaseRun) heed(ctx workflow.Context, region *release.RegionState, see
 			r.state.Evidence(region.Name + ": a rollback would work again")
 		}
 	case activities.WatchCertain:
-		region.Doubt = ""
+		region.Doubt, region.Doubted = "", time.Time{}
 		r.state.Evidence(region.Name + ": it can be told again how the candidate does")
 	default:
-		region.Doubt = seen.Reason
+		region.Doubt, region.Doubted = seen.Reason, seen.Watched.Unknown
 		r.callForHelp(ctx, fmt.Sprintf("%s: the watch sees nothing certain: %s", region.Name, seen.Reason))
 	}
 	r.show(ctx)

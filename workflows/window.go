@@ -48,8 +48,20 @@ func (r *releaseRun) windowOpen(ctx workflow.Context) (bool, error) {
 	if r.state.OpenGate(release.BeforeDecommission) != nil || r.frozen(ctx) != nil || r.noWayBack() != "" || r.inDoubt() {
 		return false, nil
 	}
+	if r.unmeasured(ctx) { // measured while the fleets are watched
+		return false, nil
+	}
 	begin, known, err := r.decommissionTime(ctx)
 	return known && !begin.After(workflow.Now(ctx)), err
+}
+
+// unmeasured says whether the window has to be found in the request curve first.
+func (r *releaseRun) unmeasured(ctx workflow.Context) bool {
+	w := r.state.Request.Spec.Decommission.Window
+	if w == nil || w.Measured == nil || r.state.Overridden(release.OverrideWindow) {
+		return false
+	}
+	return r.state.Measured == nil || workflow.Now(ctx).Sub(r.state.Measured.At) >= measuredFor
 }
 
 // awaitAll waits for one after the other. What was there may be gone when the last one
@@ -200,10 +212,10 @@ func (r *releaseRun) decommissionTime(ctx workflow.Context) (at time.Time, known
 // measureWindow finds the window in the request curve, unless it was found of late. A
 // curve that can't be read, or has no low stretch, needs a person.
 func (r *releaseRun) measureWindow(ctx workflow.Context, w spec.Window) error {
-	now := workflow.Now(ctx)
-	if m := r.state.Measured; m != nil && now.Sub(m.At) < measuredFor {
+	if !r.unmeasured(ctx) {
 		return nil
 	}
+	now := workflow.Now(ctx)
 	r.state.Measured = nil
 	in := activities.MeasureInput{Place: r.place(""), Since: now.AddDate(0, 0, -w.Measured.Days), Until: now}
 	for _, region := range r.state.Regions {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
 
 	"github.com/switchyard/switchyard/release"
 	"github.com/switchyard/switchyard/release/spec"
@@ -39,7 +40,7 @@ fleet away. Going back is never frozen. A release can override a freeze with a r
 		RunE: func(cmd *cobra.Command, args []string) error { return a.freeze(cmd.Context(), args[0], f) },
 	}
 	flags := freeze.Flags()
-	flags.StringVar(&f.freeze.Name, "name", "freeze", "name of the freeze; one of the same name is replaced")
+	flags.StringVar(&f.freeze.Name, "name", "", "name of the freeze; one of the same name is replaced (absent: freeze- and the time)")
 	flags.StringVar(&f.from, "from", "", "when it begins, as 2026-11-27T00:00:00Z; absent: now")
 	flags.StringVar(&f.until, "until", "", "when it ends, as 2026-11-30T06:00:00Z; this or --for is required")
 	flags.StringVar(&f.last, "for", "", "how long it lasts, such as 2h or 3d")
@@ -51,7 +52,7 @@ fleet away. Going back is never frozen. A release can override a freeze with a r
 		Use: "unfreeze APPLICATION/ENVIRONMENT [NAME]", Short: "End a freeze of a target",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := release.ThawRequest{Name: "freeze", By: person(by)}
+			r := release.ThawRequest{By: person(by)}
 			if len(args) > 1 {
 				r.Name = args[1]
 			}
@@ -71,6 +72,9 @@ func (a *App) freeze(ctx context.Context, name string, f freezeFlags) error {
 		return err
 	}
 	f.freeze.By = person(f.freeze.By)
+	if f.freeze.Name == "" { // one of its own, so that it replaces nobody else's
+		f.freeze.Name = time.Now().UTC().Format("freeze-20060102-150405")
+	}
 	c, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -90,6 +94,11 @@ func (a *App) unfreeze(ctx context.Context, name string, r release.ThawRequest) 
 		return err
 	}
 	defer c.Close()
+	if r.Name == "" {
+		if r.Name, err = onlyFreeze(ctx, c, target); err != nil {
+			return err
+		}
+	}
 	effect, err := starter.Unfreeze(ctx, c, a.taskQueue, target, r)
 	return a.frozen(freezeDocument{Target: target, Freeze: r.Name, Effect: effect}, err)
 }
@@ -100,6 +109,22 @@ func (a *App) frozen(doc freezeDocument, err error) error {
 	}
 	a.print(doc, func(w io.Writer) { fmt.Fprintln(w, doc.Effect) })
 	return nil
+}
+
+// onlyFreeze is the name of the target's freeze when there is one and no other.
+func onlyFreeze(ctx context.Context, c client.Client, t release.Target) (string, error) {
+	e, err := starter.QueryEnvironment(ctx, c, t)
+	if err != nil {
+		return "", err
+	}
+	if len(e.Freezes) == 1 {
+		return e.Freezes[0].Name, nil
+	}
+	var names []string
+	for _, f := range e.Freezes {
+		names = append(names, f.Name)
+	}
+	return "", &starter.InputError{What: "unfreeze " + t.String(), Err: fmt.Errorf("it has %d freezes (%s)", len(names), strings.Join(names, ", ")), Advice: "Name the one that is to end."}
 }
 
 // times reads when the freeze begins and ends.
