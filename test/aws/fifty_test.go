@@ -207,7 +207,8 @@ func arriving(w *waiting) func(context.Context, int) time.Duration {
 	}
 }
 
-// soaking looks at both fleets as WatchFleet does.
+// soaking looks at both fleets as WatchFleet does. Without Temporal no look remembers the
+// one before, so each is one at which the proof of the way back is due.
 func soaking(w *waiting) func(context.Context, int) time.Duration {
 	checks := &activities.Checks{Platforms: activities.Set{awsplatform.Name: w.on.Open}}
 	for i := range w.targets {
