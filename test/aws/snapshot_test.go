@@ -74,7 +74,7 @@ var scrub = []struct {
 	{regexp.MustCompile(`-\d{8}T\d{6}Z-[0-9a-f]{8}`), "-AT"},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)?`), "TIME"},
 	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "DIGEST"},
-	{regexp.MustCompile(`\b(ami|vpc)-[0-9a-f]{17}\b`), "another $1"},
+	{regexp.MustCompile(`\b(ami|vpc|snap)-[0-9a-f]{17}\b`), "another $1"},
 	{regexp.MustCompile(`key/[0-9a-f-]{36}`), "key/DEFAULT"},
 	{regexp.MustCompile(`packer_[0-9a-f-]{36}`), "packer_UUID"},
 }
