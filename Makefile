@@ -46,7 +46,7 @@ build: ## bin/switchyard and bin/packer-plugin-switchyard
 	@mkdir -p examples/checkout/packer/aws/bin && cp examples/checkout/packer/app/bin/checkout examples/checkout/packer/aws/bin/
 
 .PHONY: test
-test: run-tools aws-tools moto build browser prometheus postgresql ## all tests with the race detector, except test-kill, test-faults and test-judging
+test: run-tools aws-tools moto build browser prometheus postgresql ## all tests with the race detector, except test-kill, test-faults, test-judging and test-promises
 	go test -race -timeout 20m ./...
 
 # go test prints its own verdict after the last test's output; the count is told once
@@ -80,11 +80,21 @@ test-judging: run-tools moto build prometheus postgresql ## stories of releases 
 	echo "$$stories" | awk '{ exit !($$2 > 0 && $$2 == $$4) }' && grep -q '^ok ' $$log || { echo "test-judging: not every story passed: $$stories" >&2; exit 1; }; \
 	echo "$$stories"
 
+# Without the race detector, which would take most of the time.
+.PHONY: test-promises
+test-promises: ## ten thousand random schedules of a release against the promises of the design, and a mistake against each promise
+	@mkdir -p bin; log=bin/.test-promises.log; \
+	go test -tags promises -count 1 -timeout 30m -v ./test/promises/ -rapid.nofailfile 2>&1 | tee $$log || true; \
+	promises=$$(grep -oE 'promises: [0-9]+ schedules, [0-9]+ broken' $$log | tail -n 1 || true); \
+	[ -n "$$promises" ] || { echo "test-promises: no line 'promises: N schedules, M broken' in the output: nothing was played" >&2; exit 1; }; \
+	echo "$$promises" | awk '{ exit !($$2 >= 10000 && $$4 == 0) }' && grep -q '^ok ' $$log || { echo "test-promises: a promise was broken, a mistake was not caught, or too little was played: $$promises" >&2; exit 1; }; \
+	echo "$$promises"
+
 .PHONY: lint
 lint: dev-tools ## golangci-lint, vet, workflowcheck, generated files and go.mod up to date
 	golangci-lint run ./...
 	go vet ./...
-	go vet -tags kill,record,faults,judging ./test/...
+	go vet -tags kill,record,faults,judging,promises ./test/...
 	workflowcheck ./workflows/...
 	tools/check-generated
 	go mod tidy -diff
