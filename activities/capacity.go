@@ -138,9 +138,9 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 	if err := group.Wait(); err != nil {
 		return release.Parity{}, fmt.Errorf("measure the capacity of %s: %w", at(in.Place.Region, in.Fleet), err)
 	}
-	grown := release.GrownLoad(fleet.InService(), in.Made, in.Has)
+	grown := 0
 	if carrying != nil {
-		grown = max(grown, release.GrownLoad(carrying.InService(), in.CarryingMade, in.CarryingHas))
+		grown = release.GrownLoad(carrying.InService(), in.CarryingMade, in.CarryingHas)
 	}
 	share := in.Share
 	if share <= 0 {
@@ -148,6 +148,9 @@ func measure(ctx context.Context, fleets platform.Fleets, in CapacityInput) (rel
 	}
 	parity := release.JudgeParity(fleet, carrying, max(in.Least, (grown*share+99)/100), in.Share)
 	parity.Load = max(parity.Load, grown)
+	if carrying != nil {
+		parity.Carrying = carrying.InService()
+	}
 	for _, shrunk := range release.ShrunkBy(fleet, in.Made) {
 		parity.Notices = append(parity.Notices, shrunk+". It was brought back to what the load needs")
 	}

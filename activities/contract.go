@@ -108,7 +108,6 @@ type CapacityInput struct {
 	Image    string        `json:"image,omitempty"`    // of Fleet; proven to be there still, because instances are replaced from it
 	Within   spec.Duration `json:"within"`
 
-	Has          int `json:"has,omitempty"`          // percent of the traffic that Fleet has now, where both have some
 	CarryingHas  int `json:"carryingHas,omitempty"`  // percent that Carrying has now, where both have some
 	CarryingMade int `json:"carryingMade,omitempty"` // instances that the release gave Carrying for that share
 }
@@ -226,8 +225,9 @@ type WatchInput struct {
 	Place      Place             `json:"place"`
 	Fleet      string            `json:"fleet"`
 	Previous   string            `json:"previous,omitempty"`
-	Least      int               `json:"least"`          // instances Fleet needs for its share
-	Need       int               `json:"need,omitempty"` // instances the whole load needs, where Fleet has only a share
+	Least      int               `json:"least"`           // instances Fleet needs for its share
+	Scale      int               `json:"scale,omitempty"` // instances of Previous that do what a hundred of Fleet do, at most 100; 0: a hundred
+	Need       int               `json:"need,omitempty"`  // instances the whole load needs, where Fleet has only a share
 	HealthPath string            `json:"healthPath"`
 	Checks     []spec.Check      `json:"checks,omitempty"`
 	Soak       spec.Soak         `json:"soak"`

@@ -67,6 +67,9 @@ func (c *Checks) view(ctx context.Context, p platform.Platform, in WatchInput, m
 		v.add(unread("traffic", err))
 	}
 	v.weightsRead = err == nil
+	if in.Scale > 0 {
+		need = release.ShareNeed(need, in.Scale)
+	}
 	v.previous(ctx, p, in, need, c.now())
 	return v
 }

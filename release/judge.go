@@ -175,6 +175,7 @@ func (r Readiness) Unless(why string) Readiness {
 
 // Parity is the capacity of a fleet measured against what the load needs.
 type Parity struct {
+	Carrying  int      `json:"carrying,omitempty"` // instances in service of the fleet that carries the load
 	Fleet     string   `json:"fleet"`
 	Need      int      `json:"need"`           // instances for the share that the fleet is to take
 	Load      int      `json:"load,omitempty"` // instances for all of the load, as far as the carrying fleet tells; no fewer than for the share

@@ -27,7 +27,7 @@ func TestWhichBuildsRunOnTheSchema(t *testing.T) {
 		{"as it was recorded", contracted, "2.0", 0, ""},
 		{"recorded below the floor", contracted, "1.0", 0, "version 1.0 needs schema 6 of the database, which was contracted: only builds that need 7 or a newer one run now; restore what the contract took away first, or release a newer version"},
 		{"said to be below the floor", contracted, "2.0", 5, "version 2.0 needs schema 5 of the database, which was contracted: only builds that need 7 or a newer one run now; restore what the contract took away first, or release a newer version"},
-		{"not known", contracted, "0.9", 0, "the database was contracted to schema 7, and it is not known which schema version 0.9 needs; say so in migrations.schema"},
+		{"not known", contracted, "0.9", 0, "the database was contracted to schema 7, and it is not known which schema version 0.9 needs; say so in migrations.schema of a spec that names the image in image.retained"},
 	} {
 		err := c.schema.CheckBuild(c.version, c.needs)
 		if c.want == "" {

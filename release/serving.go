@@ -24,6 +24,16 @@ func (r *RegionState) AsSet() bool {
 	return r.Weights.Of(r.Candidate) == r.Share && (r.Share == 100 || r.Weights.Of(r.Previous) == 100-r.Share)
 }
 
+// Scale is how many instances the previous fleet needs for a load that takes a hundred of
+// the candidate, at most a hundred: a release that brings a larger fleet along does not
+// make the load larger, and the fleet that carried it before can carry it again.
+func (r *RegionState) Scale() int {
+	if r.Carried <= 0 || r.Capacity <= r.Carried {
+		return 100
+	}
+	return (r.Carried*100 + r.Capacity - 1) / r.Capacity
+}
+
 // GoneAll says whether no previous fleet is left, so that nothing needs an older schema.
 func (s *State) GoneAll() bool {
 	for _, r := range s.Regions {

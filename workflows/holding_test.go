@@ -299,6 +299,18 @@ func TestMeasuredWindow(t *testing.T) {
 	})
 }
 
+func TestAnOverrideOfTheWindowDoesNotLiftTheHold(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	began := time.Time{}
+	w.at(release.PhaseWindow, time.Minute, func() {
+		began = w.env.Now()
+		w.signal(release.OrderOverride, body{"by": "grace", "gate": "window", "comment": "tonight there is nobody"})
+	})
+	s := w.run(soakOf(time.Hour), waits, func(s *spec.Spec) { s.Decommission.Hold = spec.Duration(3 * time.Hour) })
+	require.Equal(t, "completed", s.Outcome(), "%+v", s.WayOut)
+	require.InDelta(t, 3, s.EndedAt.Sub(began).Hours(), 0.1)
+}
+
 func indexOfCall(calls []string, call string) int {
 	for i, c := range calls {
 		if c == call {

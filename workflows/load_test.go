@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchyard/switchyard/activities"
 	"github.com/switchyard/switchyard/release"
+	"github.com/switchyard/switchyard/release/spec"
 )
 
 // Between the plan and the switch there may be a day of waiting for approval. A rolling
@@ -60,4 +61,22 @@ func TestRollbackTellsOfSharesThatSomebodyElseMoved(t *testing.T) {
 	require.Equal(t, 100, w.weights["local-a"].Of("old"))
 	require.Len(t, s.Warnings, 1)
 	require.Contains(t, s.Warnings[0], "changed by somebody else: old 30 %, "+candidate+" 70 %")
+}
+
+// A release that brings a larger fleet along does not make the load larger: the fleet
+// that carried it can carry it again, and traffic goes back without waiting for more.
+func TestALargerFleetDoesNotMakeTheLoadLarger(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	w.load = 4
+	scale := 0
+	w.judgeBy(func(_ int, in activities.WatchInput) *activities.Watch {
+		scale = in.Scale
+		return nil
+	})
+	w.at(release.PhaseSoak, time.Hour, w.by(release.OrderRollback))
+	s := w.run(func(s *spec.Spec) { s.Fleet.Instances = 10; s.Regions[0].Instances = 10 })
+	require.Equal(t, "rolled-back", s.Outcome(), "%+v", s.WayOut)
+	require.Equal(t, 40, scale)
+	last := w.measured[len(w.measured)-1]
+	require.Equal(t, []int{4, 40}, []int{last.Least, last.Share})
 }

@@ -148,15 +148,15 @@ func looks(h *historypb.History) (watches int, attempts []int) {
 // five seconds at two looks a second.
 func TestASoakIsOneActivity(t *testing.T) {
 	watches, attempts := looks(historyOf(t, "v1", "completed"))
-	require.Equal(t, 2, watches, "the soak, and the stop of the previous fleet")
-	require.Len(t, attempts, 1, "the other one is cancelled when the fleet is stopped, which leaves no attempt in the history")
+	require.Equal(t, 3, watches, "the soak, the stop of the previous fleet, and the last look before its deletion")
+	require.Len(t, attempts, 2, "the one of the stop is cancelled when the fleet is stopped, which leaves no attempt in the history")
 	require.GreaterOrEqual(t, attempts[0], 8)
 }
 
 // A release of 48 hours with a look a minute that an operator ended after some
 // looks: one activity for them all, one for the last look. All 2880 looks are in
 // TestSoakOfTwoDaysIsOneActivityAndKeepsTheHistorySmall.
-func TestASoakThatIsFinishedEarlyIsTwoActivitiesAndTheStopIsOne(t *testing.T) {
+func TestASoakThatIsFinishedEarlyIsTwoActivitiesAndTheStopTwo(t *testing.T) {
 	h := historyOf(t, "v1", "finished-early")
 	var in release.ReleaseInput
 	started := h.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
@@ -164,5 +164,5 @@ func TestASoakThatIsFinishedEarlyIsTwoActivitiesAndTheStopIsOne(t *testing.T) {
 	require.Equal(t, 48*time.Hour, in.Request.Spec.Soak.Duration.Std())
 	require.Equal(t, time.Minute, in.Request.Spec.Soak.Interval.Std())
 	watches, _ := looks(h)
-	require.Equal(t, 3, watches)
+	require.Equal(t, 4, watches)
 }

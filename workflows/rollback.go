@@ -159,6 +159,9 @@ func (r *releaseRun) restore(ctx workflow.Context, region *release.RegionState) 
 	in := activities.CapacityInput{
 		Place: r.place(region.Name), Fleet: region.Previous, Carrying: region.Candidate, Least: max(region.Capacity, region.Need), Within: within,
 	}
+	if scale := region.Scale(); !r.shrinks() && scale < 100 { // it carried the load with fewer instances
+		in.Least, in.Share = region.Carried, scale
+	}
 	if n := lastShifted(region); n >= 0 {
 		in.CarryingHas, in.CarryingMade = region.Share, r.steps(region)[min(n, len(r.steps(region))-1)].Capacity
 	}

@@ -157,13 +157,15 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 		Place: r.place(region.Name), Fleet: region.Candidate, Carrying: region.Previous, Share: step.Weight,
 		Least: step.Capacity, Within: s.Fleet.ReadyWithin, Image: region.Image, Made: made, Known: region.Instances,
 	}
-	if n := lastShifted(region); n >= 0 {
-		in.Has = region.Share
-	}
 	if region.Step > 0 && r.shrinks() {
 		in.Carrying, in.Share = "", step.Weight
 	} else { // somebody may have made the live fleet smaller since
 		in.Least = max(in.Least, release.ShareNeed(region.Need, step.Weight))
+	}
+	if region.Switched { // as the last look saw it: scaling may have found that its share needs more
+		grown := release.GrownLoad(region.Counts.Candidate, made, region.Share)
+		region.Need = max(region.Need, grown)
+		in.Least = max(in.Least, release.ShareNeed(grown, step.Weight))
 	}
 	var parity release.Parity
 	summary := fmt.Sprintf("%s: can %s take today's load?", region.Name, region.Candidate)
@@ -177,6 +179,9 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 		region.Capacity = max(region.Capacity, parity.Load)
 	}
 	region.Need = max(region.Need, region.Capacity, parity.Load)
+	if !region.Switched {
+		region.Carried = parity.Carrying
+	}
 	region.Counts.Candidate, region.Counts.At = parity.InService, workflow.Now(ctx)
 	for _, notice := range parity.Notices {
 		r.callForHelp(ctx, fmt.Sprintf("%s: %s", region.Name, notice))

@@ -140,6 +140,8 @@ func (r *releaseRun) watchInput(region *release.RegionState) activities.WatchInp
 	in.TestListener, in.Before.Unknown = r.testListener(region.Name), region.Doubted
 	if r.shrinks() {
 		in.Keep = r.keeps(region)
+	} else if region.Share == 100 {
+		in.Scale = region.Scale()
 	}
 	if region.Stopped { // the way back starts it again: there is nothing to count
 		in.Previous = ""

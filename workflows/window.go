@@ -149,9 +149,10 @@ func (r *releaseRun) awaitWindow(ctx workflow.Context) error {
 			left, what = measureAgain, r.state.Blocked
 		}
 		r.waitFor(ctx, what)
+		passed := r.state.Overridden(release.OverrideWindow) // then what is left is the hold, which no override lifts
 		_, err = workflow.AwaitWithOptions(ctx, workflow.AwaitOptions{
 			Timeout: left, TimerOptions: workflow.TimerOptions{Summary: "window for the decommission"},
-		}, func() bool { return r.state.Overridden(release.OverrideWindow) || r.state.Leaving() })
+		}, func() bool { return !passed && r.state.Overridden(release.OverrideWindow) || r.state.Leaving() })
 		r.state.Blocked = ""
 		if err != nil {
 			return err

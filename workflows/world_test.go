@@ -155,7 +155,7 @@ func (w *world) registerFleets(reg func(string, any)) {
 			w.holds[in.Place.Region+"/"+in.Carrying] = true
 		}
 		w.mu.Unlock()
-		return release.Parity{Fleet: in.Fleet, Need: in.Least, InService: in.Least, Load: w.load}, w.enter(activities.Capacity, in.Place.Region+" "+in.Fleet)
+		return release.Parity{Fleet: in.Fleet, Need: in.Least, InService: in.Least, Load: w.load, Carrying: w.load}, w.enter(activities.Capacity, in.Place.Region+" "+in.Fleet)
 	})
 	reg(activities.ShiftTraffic, func(_ context.Context, in activities.ShiftInput) (activities.Shift, error) {
 		if err := w.enter(activities.ShiftTraffic, in.Place.Region); err != nil {
