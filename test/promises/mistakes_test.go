@@ -122,7 +122,11 @@ func (m mistake) seeded(t *testing.T, root string) string {
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	run := exec.CommandContext(ctx, binary, "-test.run", "^(TestPromises|TestOneHolder)$/^0$", "-rapid.checks", strconv.Itoa(tries),
+	which := "^TestPromises$/^0$"
+	if m.promise == 6 {
+		which = "^TestOneHolder$/^0$"
+	}
+	run := exec.CommandContext(ctx, binary, "-test.run", which, "-rapid.checks", strconv.Itoa(tries),
 		"-rapid.seed", "1", "-rapid.nofailfile", "-rapid.shrinktime", "0s")
 	run.Dir, run.Env = dir, append(os.Environ(), "SWITCHYARD_PROMISE="+strconv.Itoa(m.promise))
 	out, _ = run.CombinedOutput() // it fails when the mistake is caught
