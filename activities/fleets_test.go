@@ -96,7 +96,7 @@ func TestCapacityOfAnEqualFleetIsProvenWithOneLook(t *testing.T) {
 	b.cloud.Place(fleetOf(green, "r2", 3))
 	parity, err := run[release.Parity](b, activities.Capacity, capacityInput())
 	require.NoError(t, err)
-	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 3, Desired: 3, InService: 3}, parity)
+	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 3, Carrying: 3, Desired: 3, InService: 3}, parity)
 	require.Equal(t, 2, b.cloud.Calls("Fleets.Describe"))
 	for _, name := range []string{blue, green} {
 		f, _ := b.cloud.Fleet(region, name)
@@ -176,7 +176,7 @@ func TestCapacityOfAShareGrowsToItsPartOfTheLoad(t *testing.T) {
 	in.Least, in.Share = 1, 30
 	parity, err := run[release.Parity](b, activities.Capacity, in)
 	require.NoError(t, err)
-	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 8, Desired: 3, InService: 3}, parity)
+	require.Equal(t, release.Parity{Fleet: green, Need: 3, Load: 8, Carrying: 8, Desired: 3, InService: 3}, parity)
 
 	in.Share = 10
 	parity, err = run[release.Parity](b, activities.Capacity, in)
@@ -291,4 +291,18 @@ func TestRetireWithoutCountersRemovesNothing(t *testing.T) {
 		_, there := b.cloud.Fleet(region, blue)
 		require.True(t, there, call)
 	}
+}
+
+// A carrying fleet that has a share, and more instances than it was given for it, shows
+// how large the load has become.
+func TestCapacityCountsTheLoadThatAShareShows(t *testing.T) {
+	b := newBench(t)
+	b.cloud.Place(fleetOf(blue, "r1", 4)) // half of the traffic; it was given two instances
+	b.cloud.Place(fleetOf(green, "r2", 4))
+	in := capacityInput()
+	in.CarryingHas, in.CarryingMade = 50, 2
+	parity, err := run[release.Parity](b, activities.Capacity, in)
+	require.NoError(t, err)
+	require.Equal(t, 8, parity.Need)
+	require.Equal(t, 8, parity.InService)
 }

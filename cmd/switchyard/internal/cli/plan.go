@@ -29,7 +29,7 @@ target, the spec and the release id are.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: specFiles,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.plan(cmd.Context(), args[0], id, wishes) },
 	}
-	cmd.Flags().StringVar(&id, "id", "", "release id, as `switchyard release` takes it")
+	cmd.Flags().StringVar(&id, "id", "", "release id, as the command release takes it")
 	wishes.register(cmd)
 	return cmd
 }

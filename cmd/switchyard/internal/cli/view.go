@@ -105,7 +105,7 @@ func writeHead(w io.Writer, s release.State, now time.Time) {
 			row("step", "%s: %d of %d", r.Name, len(r.Steps), n)
 		}
 		if b := r.Back; b.Stage != "" && b.Stage != release.BackDone {
-			row("way back", "%s: %s %s", r.Name, b.Stage, b.Why)
+			row("way back", "%s", strings.TrimSpace(fmt.Sprintf("%s: %s %s", r.Name, b.Stage, b.Why)))
 		}
 	}
 	switch must := actions(s); {
