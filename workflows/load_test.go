@@ -80,3 +80,24 @@ func TestALargerFleetDoesNotMakeTheLoadLarger(t *testing.T) {
 	last := w.measured[len(w.measured)-1]
 	require.Equal(t, []int{4, 40}, []int{last.Least, last.Share})
 }
+
+// Somebody has brought the candidate's share down, and the watch has told of it: the steps
+// of the way back begin below that.
+func TestRollbackInStepsNeverRaisesTheCandidatesShare(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	now := release.Weights{{Fleet: "old", Percent: 50}, {Fleet: candidate, Percent: 50}}
+	w.at(release.PhaseSoak, time.Hour, func() {
+		w.mu.Lock()
+		w.weights["local-a"] = now
+		w.mu.Unlock()
+		w.sees(0, activities.Watch{Why: activities.WatchOutOfBand, Weights: now})
+	})
+	w.at(release.PhaseSoak, 2*time.Hour, w.by(release.OrderRollback))
+	var seen *shares
+	w.at(release.PhaseSoak, 90*time.Minute, func() { seen = w.records() })
+	s := w.run(func(s *spec.Spec) {
+		s.Rollback.Steps = []spec.RollbackStep{{Weight: 60, Hold: spec.Duration(time.Minute)}, {Weight: 20, Hold: spec.Duration(time.Minute)}}
+	})
+	require.Equal(t, "rolled-back", s.Outcome())
+	require.Equal(t, []int{20, 0}, seen.weights)
+}

@@ -131,9 +131,13 @@ func (r *releaseRun) goBack(ctx workflow.Context, region *release.RegionState) e
 	return nil
 }
 
-// candidateShare is the most that the candidate may have: a shift that was cut off may
-// have moved its share already.
+// candidateShare is the most that the candidate may have: what was read last, or what a
+// shift was to set that was cut off. Somebody else may have made it less than the release
+// did, and a step on the way back never gives it more.
 func (r *releaseRun) candidateShare(region *release.RegionState) int {
+	if !region.Moving {
+		return region.Weights.Of(region.Candidate)
+	}
 	return max(region.Share, region.Weights.Of(region.Candidate))
 }
 

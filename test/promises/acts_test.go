@@ -78,6 +78,7 @@ func (c *cloud) makePlan(_ *call, in activities.PlanInput) (release.Plan, error)
 		} else if r.scaled {
 			r.load, r.scaled = live.inService(c.now()), false
 		}
+		r.known = r.load
 		o := release.ObservedRegion{Name: r.name, Entry: "http://127.0.0.1:1/", Weights: r.weights}
 		for _, f := range r.sorted() {
 			o.Fleets = append(o.Fleets, f.describe(r, c.now()))
@@ -179,7 +180,10 @@ func (c *cloud) verify(_ *call, in activities.VerifyInput) (activities.Verified,
 func (c *cloud) capacity(a *call, in activities.CapacityInput) (release.Parity, error) {
 	r, now := c.regions[in.Place.Region], c.now()
 	f := r.fleets[in.Fleet]
-	if !r.scaled || in.Fleet == previous && r.weights.Of(c.candidate()) == 100 {
+	if live := r.fleets[previous]; r.scaled && r.shifts == 0 && live != nil { // what carries all of the load is what it needs
+		r.load, r.scaled = live.inService(now), false
+	}
+	if r.weights != nil && !r.scaled || in.Fleet == previous && r.weights.Of(c.candidate()) == 100 { // else nothing carries it that could be measured
 		r.known = r.load
 	}
 	m := measure{at: now, asked: true, load: r.known, shifts: r.shifts}
@@ -197,10 +201,21 @@ func (c *cloud) capacity(a *call, in activities.CapacityInput) (release.Parity, 
 		d := other.describe(r, now)
 		carrying = &d
 	}
-	parity := release.JudgeParity(f.describe(r, now), carrying, in.Least, in.Share)
+	share, grown := in.Share, 0
+	if share <= 0 || share > 100 {
+		share = 100
+	}
+	if carrying != nil {
+		grown = release.GrownLoad(carrying.InService(), in.CarryingMade, in.CarryingHas)
+	}
+	parity := release.JudgeParity(f.describe(r, now), carrying, max(in.Least, (grown*share+99)/100), in.Share)
+	parity.Load = max(parity.Load, grown)
+	if carrying != nil {
+		parity.Carrying = carrying.InService()
+	}
 	parity.Notices = release.ShrunkBy(f.describe(r, now), in.Made)
 	if r.base == 0 && in.Fleet == c.candidate() {
-		r.base = r.load
+		r.base = r.known
 	}
 	if parity.Enough() {
 		m.enough = true
@@ -211,7 +226,7 @@ func (c *cloud) capacity(a *call, in activities.CapacityInput) (release.Parity, 
 		r.resize(f, parity.Need, now)
 	}
 	if now.Sub(a.began) > in.Within.Std() {
-		return release.Parity{}, permanent(activities.ErrCapacity, "it was not big enough in time")
+		return release.Parity{}, permanent(activities.ErrCapacity, "it was not big enough in time", parity)
 	}
 	return release.Parity{}, waits(boots / 2)
 }

@@ -133,8 +133,13 @@ func (c *cloud) change(e *event, r *region) bool {
 		if f == nil || r.weights.Of(f.name) == 0 || exchanged || f == old && r.scaled {
 			return true
 		}
-		r.load += e.N
-		f.ready = f.inService(now) + e.N
+		in := f.inService(now)
+		if f == candidate && in > 0 { // it may carry the load with more instances than the one before
+			r.load = r.load * (in + e.N) / in
+		} else {
+			r.load += e.N
+		}
+		f.ready = in + e.N
 		f.desired = max(f.desired+e.N, f.ready)
 	case "shrink previous": // by hand, whatever is held
 		if old != nil {

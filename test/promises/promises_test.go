@@ -209,7 +209,8 @@ func backOnPrevious(c *cloud, s *release.State, r *region) string {
 	if prev == "" || r.shifts == 0 {
 		return ""
 	}
-	excused := r.fleets[previous] == nil || c.planned(neverWorks)
+	// Nothing can go back to a fleet that is not there, or of which no instance starts.
+	excused := r.fleets[previous] == nil || r.fleets[previous].inService(c.now()) == 0 || c.planned(neverWorks)
 	if r.weights.Of(previous) != 100 && !excused {
 		return fmt.Sprintf("%s: the release ended %s, and the shares are %s", r.name, s.Phase, r.weights)
 	}

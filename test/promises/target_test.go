@@ -187,7 +187,8 @@ func (h *holders) do(a action) {
 		h.ends(a.ID)
 	case "freeze":
 		f := freezeOf(h.env.Now(), a.Hours)
-		h.frozen = []release.Freeze{f} // of one name
+		f.Until = f.Until.Add(-7300 * time.Millisecond) // never just when something else happens
+		h.frozen = []release.Freeze{f}                  // of one name
 		h.order(release.UpdateFreeze, f)
 	case "thaw":
 		h.frozen = nil

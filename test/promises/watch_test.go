@@ -3,6 +3,7 @@ package promises
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -84,9 +85,7 @@ func (c *cloud) look(r *region, in activities.WatchInput) activities.Watch {
 		w.Why, w.Reason, w.Readiness = activities.WatchReadiness, ready.Why, ready
 	case fmt.Sprint(noticed) != fmt.Sprint(in.Noticed):
 		w.Why, w.Noticed = activities.WatchNoticed, noticed
-		if len(noticed) > 0 {
-			w.Reason = noticed[0]
-		}
+		w.Reason = strings.Join(noticed, "; ")
 	case verdict == release.Inconclusive && !told && now.Sub(r.dark) >= 2*in.Soak.Interval.Std():
 		w.Why, w.Reason, w.Watched.Unknown = activities.WatchUnknown, "nothing can be read", r.dark
 	case !in.Until.IsZero() && !now.Before(in.Until) && verdict == release.Pass:
