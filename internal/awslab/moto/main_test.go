@@ -105,7 +105,12 @@ func (a *account) bake(name string, encrypted bool) string {
 	made, err := a.ec2.CreateImage(a.ctx, &ec2.CreateImageInput{
 		InstanceId: run.Instances[0].InstanceId, Name: aws.String(name), TagSpecifications: imageTags("release", "r1"),
 	})
-	require.NoError(a, err)
+	if err != nil { // the answer may get lost on a busy machine; what was made has its name
+		found, lookErr := a.ec2.DescribeImages(a.ctx, &ec2.DescribeImagesInput{Filters: []ec2types.Filter{{Name: aws.String("name"), Values: []string{name}}}})
+		require.NoError(a, lookErr)
+		require.Len(a, found.Images, 1, "%v", err)
+		made = &ec2.CreateImageOutput{ImageId: found.Images[0].ImageId}
+	}
 	_, err = a.ec2.TerminateInstances(a.ctx, &ec2.TerminateInstancesInput{InstanceIds: []string{*run.Instances[0].InstanceId}})
 	require.NoError(a, err)
 	return *made.ImageId

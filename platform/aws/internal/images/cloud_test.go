@@ -146,12 +146,19 @@ func (c *cloud) made(tags map[string]string) string {
 	c.Helper()
 	builder := c.builder(nil)
 	defer c.terminate(builder)
+	name := fmt.Sprintf("checkout-%d-%d", c.count, time.Now().UnixNano())
 	out, err := c.ec2(home).CreateImage(c.ctx, &ec2.CreateImageInput{
-		InstanceId: aws.String(builder), Name: aws.String(fmt.Sprintf("checkout-%d-%d", c.count, time.Now().UnixNano())),
+		InstanceId: aws.String(builder), Name: aws.String(name),
 		TagSpecifications: specifications(tags, types.ResourceTypeImage, types.ResourceTypeSnapshot),
 	})
-	require.NoError(c, err)
-	return aws.ToString(out.ImageId)
+	if err == nil {
+		return aws.ToString(out.ImageId)
+	}
+	// The emulator's answer may get lost on a busy machine; what was made has its name.
+	found, lookErr := c.ec2(home).DescribeImages(c.ctx, &ec2.DescribeImagesInput{Filters: []types.Filter{{Name: aws.String("name"), Values: []string{name}}}})
+	require.NoError(c, lookErr)
+	require.Len(c, found.Images, 1, "%v", err)
+	return aws.ToString(found.Images[0].ImageId)
 }
 
 // packerCopy copies an AMI the way Packer's ami_regions does: the tags come along, and none on the snapshot.
