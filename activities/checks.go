@@ -68,6 +68,7 @@ func (c *Checks) VerifyFleet(ctx context.Context, in VerifyInput) (Verified, err
 	}}
 	deadline := time.Now().Add(v.Within.Std())
 	var tally release.Tally
+	failed := false
 	for {
 		results, err := r.next(ctx)
 		if err != nil {
@@ -75,13 +76,14 @@ func (c *Checks) VerifyFleet(ctx context.Context, in VerifyInput) (Verified, err
 		}
 		verdict := release.Worst(results)
 		tally = tally.Count(verdict)
+		failed = failed || verdict == release.Fail
 		if tally.Passes >= max(1, v.Consecutive) {
 			return Verified{Results: results, Rounds: tally.Rounds}, nil
 		}
 		pulse.Set(fmt.Sprintf("round %d: %d of %d passes in a row; %s", tally.Rounds, tally.Passes, v.Consecutive, evidence(results)))
 		wait := v.Interval.Std()
 		if time.Now().Add(wait).After(deadline) {
-			return Verified{}, notVerified(in, tally, verdict, results)
+			return Verified{}, notVerified(in, tally, verdict == release.Fail || failed && verdict == release.Pass, results)
 		}
 		if err := pause(ctx, wait); err != nil {
 			return Verified{}, err
@@ -89,9 +91,10 @@ func (c *Checks) VerifyFleet(ctx context.Context, in VerifyInput) (Verified, err
 	}
 }
 
-// notVerified tells a fleet that failed from one of which nothing is known.
-func notVerified(in VerifyInput, tally release.Tally, verdict release.Verdict, results []release.Result) error {
-	if verdict != release.Fail {
+// notVerified tells a fleet that failed, as one that passes now and then, from one of
+// which not enough is known.
+func notVerified(in VerifyInput, tally release.Tally, failed bool, results []release.Result) error {
+	if !failed {
 		return acterr.Final(ErrNotJudged, "fleet %s could not be judged within %s: nothing speaks against it, and not all checks tell something (%d rounds): %s",
 			at(in.Place.Region, in.Fleet), in.Verification.Within, tally.Rounds, evidence(results))
 	}

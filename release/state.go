@@ -113,7 +113,7 @@ type RegionState struct {
 	Noticed    []string  `json:"noticed,omitempty"`   // what is not as the release left it, as last told
 
 	Need      int           `json:"need,omitempty"`      // instances that the load needed when it was last measured
-	Carried   int           `json:"carried,omitempty"`   // instances of the previous fleet that carried all of the load before the first share was moved
+	Carried   int           `json:"carried,omitempty"`   // the most instances of the previous fleet that were measured while it carried the load
 	Share     int           `json:"share,omitempty"`     // the candidate's percent of the traffic, as the release last set it
 	Moving    bool          `json:"moving,omitempty"`    // a shift to Share was begun and not read back
 	Step      int           `json:"step,omitempty"`      // steps of the switch that are done

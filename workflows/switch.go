@@ -179,8 +179,8 @@ func (r *releaseRun) ensureCapacity(ctx workflow.Context, region *release.Region
 		region.Capacity = max(region.Capacity, parity.Load)
 	}
 	region.Need = max(region.Need, region.Capacity, parity.Load)
-	if !region.Switched {
-		region.Carried = parity.Carrying
+	if !region.Switched || !r.shrinks() { // one that grew while it carried most of the load is a measure of it, too
+		region.Carried = max(region.Carried, parity.Carrying)
 	}
 	region.Counts.Candidate, region.Counts.At = parity.InService, workflow.Now(ctx)
 	for _, notice := range parity.Notices {

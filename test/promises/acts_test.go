@@ -258,6 +258,7 @@ func (c *cloud) shift(a *call, in activities.ShiftInput) (activities.Shift, erro
 		c.moves(r, in.Want)
 		c.set(r, in.Want, byRelease)
 	}
+	r.ours = in.Want
 	var counted []release.Requests
 	for _, w := range in.Want {
 		counted = append(counted, release.Requests{Fleet: w.Fleet, Total: 100, At: c.now()})

@@ -150,6 +150,9 @@ func drawTrouble(t *rapid.T, s *schedule) {
 	if some(t, "clients go around the router", 5) {
 		s.Events = append(s.Events, event{When: moment{Phase: release.PhaseStop, Call: 1}, After: time.Second, What: "around", N: 5})
 	}
+	if some(t, "a stranger gets a share as it goes back", 5) {
+		s.Events = append(s.Events, event{When: moment{Phase: release.PhaseRollback, Call: 1}, After: time.Second, What: "stranger", N: 3})
+	}
 	pairs := map[string]string{"pause": "resume", "dark": "bright", "bad": "good", "shares": "shares as they were", "stranger": "shares as they were", "freeze": "thaw"}
 	for range pick(t, "events", 0, 1, 1, 2, 2, 3, 4) {
 		e := event{Region: pick(t, "region", 0, 0, 1, 2), N: pick(t, "how much", 1, 2, 3, 5), Update: some(t, "update", 50)}
