@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/switchyard/switchyard/activities"
 	"github.com/switchyard/switchyard/release"
@@ -100,4 +101,28 @@ func TestRollbackInStepsNeverRaisesTheCandidatesShare(t *testing.T) {
 	})
 	require.Equal(t, "rolled-back", s.Outcome())
 	require.Equal(t, []int{20, 0}, seen.weights)
+}
+
+// Shares that somebody changes while the candidate grows for its next share are not overwritten.
+func TestSharesChangedWhileTheCandidateGrowsHoldTheNextStep(t *testing.T) {
+	w := newWorld(t).serving("local-a").approved()
+	now := release.Weights{{Fleet: "old", Percent: 60}, {Fleet: "stranger", Percent: 40}}
+	grows := 0
+	w.during[activities.Capacity] = func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if grows++; grows == 2 {
+			w.weights["local-a"] = now
+			w.sees(0, activities.Watch{Why: activities.WatchOutOfBand, Weights: now})
+		}
+	}
+	w.late = func(name string, call int) error { // it takes two minutes, in which the watch looks
+		if name != activities.Capacity || call != 2 {
+			return nil
+		}
+		return temporal.NewApplicationErrorWithOptions("still growing", "NotYet", temporal.ApplicationErrorOptions{NextRetryDelay: 2 * time.Minute})
+	}
+	s := w.run(canary(5, 50), soakOf(time.Hour))
+	require.Equal(t, "rolled-back", s.Outcome(), "the dead man ends it")
+	require.Contains(t, s.WayOut.Reason, "no order came")
 }

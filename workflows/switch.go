@@ -59,6 +59,9 @@ func (r *releaseRun) switchRegion(ctx workflow.Context, region *release.RegionSt
 			region.Steps[region.Step].Weight = steps[region.Step].Weight
 			continue
 		}
+		if steps[region.Step].Weight > 0 && region.Steps[region.Step].Shifted.IsZero() { // shares were changed while it was measured
+			continue
+		}
 		region.Steps[region.Step].Done = workflow.Now(ctx)
 		region.Step++
 	}
@@ -82,7 +85,7 @@ func (r *releaseRun) takeStep(ctx workflow.Context, region *release.RegionState,
 		err := r.whileServing(ctx, region, "the candidate is measured", func(ctx workflow.Context) error {
 			return r.ensureCapacity(ctx, region, step, made)
 		})
-		if err != nil || r.state.Leaving() || region.Capacity > planned {
+		if err != nil || r.state.Leaving() || region.Capacity > planned || region.Switched && !region.AsSet() {
 			return err
 		}
 		if err := r.shiftTo(ctx, region, step.Weight); err != nil {
