@@ -61,7 +61,11 @@ func TestEveryOrderWorksAsSignalAndAsUpdate(t *testing.T) {
 				if o.phase != release.PhaseGate {
 					w.approved()
 				}
-				s := w.run(waits)
+				soak := soakOf(24 * time.Hour)
+				if o.phase == release.PhaseWindow {
+					soak = soakOf(time.Hour)
+				}
+				s := w.run(waits, soak)
 				require.Equal(t, o.end, s.Outcome(), "%+v", s.WayOut)
 				require.Empty(t, s.Refusals)
 				i := indexOf(s.Orders, o.kind)
